@@ -1,0 +1,27 @@
+"""The schemes there are. Adding one is a module, a folder of views and one line here."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from crypto_schemes.scheme import Scheme
+
+#: Names of the modules of this package, in the order people meet them.
+NAMES = ("kairos", "citcall", "isu", "whatsapp_flows", "flynn")
+
+
+@cache
+def get(name: str) -> Scheme[Any]:
+    """Return the scheme called ``name``. Raises KeyError for an unknown one."""
+    if name not in NAMES:
+        raise KeyError(name)
+    scheme = import_module(f"crypto_schemes.{name}").SCHEME
+    assert isinstance(scheme, Scheme)
+    return scheme
+
+
+def all_schemes() -> tuple[Scheme[Any], ...]:
+    """Return every scheme."""
+    return tuple(get(name) for name in NAMES)

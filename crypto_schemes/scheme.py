@@ -1,0 +1,159 @@
+"""What every contract offers: both sides of the wire behind one small interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from crypto_schemes import json_text
+from crypto_schemes.envelope import OpenedRequest, SealedCallback, SealedReply, SealedRequest
+from crypto_schemes.errors import OpenError, SealError
+from crypto_schemes.json_text import JSONTextError, JSONValue
+from crypto_schemes.keys import Credentials, Kind, PurposeSpec
+from crypto_schemes.options import Options
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityField:
+    """A public name of the contract (user id, flow-id, GSTIN…).
+
+    ``make`` returns a fresh value for a flow whose address is given; ``pattern`` is what
+    a value must match.
+    """
+
+    name: str
+    title: str
+    help: str
+    pattern: str
+    make: Callable[[str], str]
+
+
+#: Signs what the product itself sends (callbacks, upstream calls): every flow has one.
+CALLBACK_SIGNING = PurposeSpec(
+    name="callback_signing",
+    kind=Kind.TOKEN,
+    title="Callback signing secret",
+    help="Signs every callback (Standard Webhooks, HMAC-SHA-256) so that the receiver can tell it is ours.",
+    sizes=(24,),
+    prefix="whsec_",
+    alphabet="base64",
+    pattern=r"whsec_[A-Za-z0-9+/]{32,88}={0,2}",
+)
+
+
+class Scheme(ABC, Generic[OptionsT]):
+    """One encryption contract.
+
+    Server side: :meth:`open_request`, :meth:`seal_reply`, :meth:`seal_callback`.
+    Client side: :meth:`seal_request`, :meth:`open_reply`, :meth:`open_callback`.
+    ``now`` is Unix time in seconds. Nothing but
+    :class:`crypto_schemes.errors.SchemeError` is ever raised, whatever the input.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    #: One sentence on what the contract protects and what it does not.
+    promise: ClassVar[str]
+    options_type: ClassVar[type[Options]]
+    purposes: ClassVar[tuple[PurposeSpec, ...]]
+    identity: ClassVar[tuple[IdentityField, ...]] = ()
+    #: The identity field (or ``address``) that requests name their flow by; None when a secret does.
+    located_by: ClassVar[str | None] = "address"
+    #: Members of the credential bundle, in order.
+    bundle: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def open_request(
+        self, request: SealedRequest, credentials: Credentials, options: OptionsT, *, now: float
+    ) -> OpenedRequest:
+        """Authenticate and decrypt ``request``.
+
+        Raises EnvelopeError, AuthenticationError, OpenError or FreshnessError.
+        """
+
+    @abstractmethod
+    def seal_reply(
+        self,
+        payload: JSONValue,
+        opened: OpenedRequest,
+        credentials: Credentials,
+        options: OptionsT,
+        *,
+        now: float,
+    ) -> SealedReply:
+        """Encrypt the answer to ``opened``. Raises SealError or KeyUnavailableError."""
+
+    @abstractmethod
+    def seal_request(
+        self, payload: JSONValue, credentials: Credentials, options: OptionsT, *, now: float
+    ) -> SealedRequest:
+        """Encrypt a request as a partner does. Raises SealError or KeyUnavailableError."""
+
+    @abstractmethod
+    def open_reply(
+        self,
+        reply: SealedReply,
+        sent: SealedRequest,
+        credentials: Credentials,
+        options: OptionsT,
+        *,
+        now: float,
+    ) -> JSONValue:
+        """Return the opened answer to ``sent``. Raises OpenError or FreshnessError."""
+
+    def seal_callback(
+        self, payload: JSONValue, credentials: Credentials, options: OptionsT, *, now: float
+    ) -> SealedCallback:
+        """Return the callback as the contract sends it; plain JSON unless it says otherwise."""
+        return SealedCallback(body=write_json(payload))
+
+    def open_callback(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        credentials: Credentials,
+        options: OptionsT,
+        *,
+        now: float,
+    ) -> JSONValue:
+        """Return the value of a received callback. Raises OpenError or AuthenticationError."""
+        return read_json(body)
+
+    def callback_acknowledged(self, body: bytes) -> bool:
+        """Return whether the body of a 2xx answer means *taken*; any does unless overridden."""
+        return True
+
+    def purpose(self, name: str) -> PurposeSpec:
+        """Return the purpose called ``name``. Raises KeyError for one the scheme has not."""
+        for spec in self.all_purposes():
+            if spec.name == name:
+                return spec
+        raise KeyError(name)
+
+    def all_purposes(self) -> tuple[PurposeSpec, ...]:
+        """Return the scheme's purposes and the ones every flow has."""
+        return (*self.purposes, CALLBACK_SIGNING)
+
+    def key_size(self, spec: PurposeSpec, options: OptionsT) -> int:
+        """Return the size of a new key of ``spec`` under ``options``."""
+        return spec.sizes[0]
+
+
+def write_json(payload: JSONValue, *, ascii_only: bool = False) -> bytes:
+    """Return compact JSON text. Raises SealError for what JSON cannot say."""
+    try:
+        return json_text.compact(payload, ascii_only=ascii_only)
+    except JSONTextError as error:
+        raise SealError(str(error)) from None
+
+
+def read_json(raw: bytes) -> JSONValue:
+    """Return the value of JSON text. Raises OpenError."""
+    try:
+        return json_text.parse(raw)
+    except JSONTextError:
+        raise OpenError("The text inside is not JSON.", code="json") from None
