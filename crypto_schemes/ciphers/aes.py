@@ -51,7 +51,7 @@ def ecb_decrypt(key: bytes, ciphertext: bytes) -> tuple[bool, bytes]:
 
 
 def cbc_encrypt(key: bytes, iv: bytes, plaintext: bytes) -> bytes:
-    """Return AES-CBC over ``plaintext`` with PKCS#7 padding; the 16-byte ``iv`` is not prepended."""
+    """Return AES-CBC with PKCS#7 padding; the 16-byte ``iv`` is not prepended."""
     encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     return encryptor.update(pad(plaintext)) + encryptor.finalize()
 
