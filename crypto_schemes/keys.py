@@ -170,9 +170,8 @@ def parse_material(spec: PurposeSpec, stored: bytes, *, trusted: bool) -> Materi
     if spec.kind is Kind.RSA:
         key = rsa.load_private_der(stored, trusted=trusted)
         if key.key_size not in spec.sizes:
-            raise KeyMaterialError(
-                f"{spec.name} must have {' or '.join(map(str, spec.sizes))} bits, not {key.key_size}."
-            )
+            allowed = " or ".join(map(str, spec.sizes))
+            raise KeyMaterialError(f"{spec.name} must have {allowed} bits, not {key.key_size}.")
         return key
     if spec.kind is Kind.AES:
         if len(stored) not in spec.sizes:

@@ -17,8 +17,7 @@ def get(name: str) -> Scheme[Any]:
     """Return the scheme called ``name``. Raises KeyError for an unknown one."""
     if name not in NAMES:
         raise KeyError(name)
-    scheme = import_module(f"crypto_schemes.{name}").SCHEME
-    assert isinstance(scheme, Scheme)
+    scheme: Scheme[Any] = import_module(f"crypto_schemes.{name}").SCHEME
     return scheme
 
 

@@ -37,7 +37,7 @@ CALLBACK_SIGNING = PurposeSpec(
     name="callback_signing",
     kind=Kind.TOKEN,
     title="Callback signing secret",
-    help="Signs every callback (Standard Webhooks, HMAC-SHA-256) so that the receiver can tell it is ours.",
+    help="Signs every callback (Standard Webhooks, HMAC-SHA-256): the receiver can tell it is ours.",
     sizes=(24,),
     prefix="whsec_",
     alphabet="base64",
@@ -61,7 +61,7 @@ class Scheme(ABC, Generic[OptionsT]):
     options_type: ClassVar[type[Options]]
     purposes: ClassVar[tuple[PurposeSpec, ...]]
     identity: ClassVar[tuple[IdentityField, ...]] = ()
-    #: The identity field (or ``address``) that requests name their flow by; None when a secret does.
+    #: What requests name their flow by: an identity field or ``address``; None for a secret.
     located_by: ClassVar[str | None] = "address"
     #: Members of the credential bundle, in order.
     bundle: ClassVar[tuple[str, ...]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
 
 def sha256(key: bytes, data: bytes) -> bytes:
@@ -18,9 +19,7 @@ def equal(left: str | bytes, right: str | bytes) -> bool:
     return hmac.compare_digest(left_bytes, right_bytes)
 
 
-def equal_any(
-    candidates: list[str] | list[bytes] | tuple[str, ...], given: str | bytes
-) -> int | None:
+def equal_any(candidates: Sequence[str | bytes], given: str | bytes) -> int | None:
     """Return the index of the first candidate equal to ``given``, or None.
 
     Looks at every candidate whatever the outcome, so the time says nothing about
