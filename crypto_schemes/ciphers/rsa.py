@@ -64,6 +64,16 @@ def decrypt(key: RSAPrivateKey, block: bytes, padding: RSAPadding | str) -> byte
         raise RSADecryptionError("the RSA block cannot be decrypted") from None
 
 
+def block_in_range(key: RSAPrivateKey, block: bytes) -> bool:
+    """Return whether ``block`` has the modulus' length and a value below it.
+
+    Any other block is refused without an RSA operation, which is much faster than the
+    failures that come after one. All of this is public: no key is needed to know it.
+    """
+    modulus = key.public_key().public_numbers().n
+    return len(block) == (key.key_size + 7) // 8 and int.from_bytes(block, "big") < modulus
+
+
 def private_to_der(key: RSAPrivateKey) -> bytes:
     """Return the unencrypted PKCS#8 DER form (RFC 5958), for sealing at rest."""
     return key.private_bytes(
