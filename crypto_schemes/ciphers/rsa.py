@@ -74,6 +74,16 @@ def block_in_range(key: RSAPrivateKey, block: bytes) -> bool:
     return len(block) == (key.key_size + 7) // 8 and int.from_bytes(block, "big") < modulus
 
 
+def is_block(key: RSAPrivateKey, block: bytes) -> bool:
+    """Return whether ``block`` is one ``key`` can decrypt: as long as the modulus, and below it.
+
+    What is not is turned away before any arithmetic (RFC 8017 §7.1.2), which a caller
+    that owes every sender the same work has to make up for.
+    """
+    size = (key.key_size + 7) // 8
+    return len(block) == size and (int.from_bytes(block) < key.public_key().public_numbers().n)
+
+
 def private_to_der(key: RSAPrivateKey) -> bytes:
     """Return the unencrypted PKCS#8 DER form (RFC 5958), for sealing at rest."""
     return key.private_bytes(

@@ -1,0 +1,213 @@
+"""A stored Flow JSON, and the check of a reply against it before it is sealed.
+
+A reply the phone cannot use shows the user a generic error and counts against the
+endpoint's error rate with Meta, so it is better refused here, where it can be
+explained.
+
+Source: Meta, "Flow JSON" (routing model, screen data) and "WhatsApp Flows:
+implementing your endpoint" (data exchange response).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+from crypto_schemes import json_text
+from crypto_schemes.errors import SealError
+from crypto_schemes.json_text import JSONTextError, JSONValue
+from crypto_schemes.whatsapp_payload import BACK, SUCCESS, FlowRequest
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+class FlowJSONError(ValueError):
+    """The text is not a Flow JSON this product can check replies against."""
+
+
+class ReplyError(SealError):
+    """A reply is not one the phone could use. Names the member, never its value."""
+
+    code = "bad_reply"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowJSON:
+    """The parts of a Flow JSON that bind its endpoint.
+
+    ``screens`` maps a screen id to its declared data (name to schema); ``routes`` a
+    screen to those it may go on to, or None where the flow declares no routing model.
+    """
+
+    screens: Mapping[str, Mapping[str, Any]]
+    routes: Mapping[str, frozenset[str]] | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the parsed Flow JSON. Raises FlowJSONError with the reason in plain words."""
+        try:
+            value = json_text.parse(text.encode("utf-8"))
+        except (JSONTextError, UnicodeEncodeError) as error:
+            reason = error if isinstance(error, JSONTextError) else "the text is not Unicode"
+            raise FlowJSONError(f"not JSON: {reason}") from None
+        if not isinstance(value, dict):
+            raise FlowJSONError("a Flow JSON is an object")
+        screens = _read_screens(value.get("screens"))
+        return cls(MappingProxyType(screens), _read_routes(value.get("routing_model"), screens))
+
+    def reachable(self, request: FlowRequest) -> frozenset[str]:
+        """Return the screens a reply to ``request`` may show.
+
+        From a known screen: itself and those its route names; going back also those
+        that lead to it. Where the phone names no known screen (INIT): all.
+        """
+        everywhere = frozenset(self.screens)
+        if self.routes is None or request.screen not in self.screens:
+            return everywhere
+        allowed = self.routes.get(request.screen, frozenset()) | {request.screen}
+        if request.action == BACK:
+            allowed |= {name for name, nexts in self.routes.items() if request.screen in nexts}
+        return allowed
+
+
+def _read_screens(value: JSONValue) -> dict[str, Mapping[str, Any]]:
+    if not isinstance(value, list) or not value:
+        raise FlowJSONError("screens must be a list with at least one screen")
+    screens: dict[str, Mapping[str, Any]] = {}
+    for position, screen in enumerate(value):
+        name = screen.get("id") if isinstance(screen, dict) else None
+        if not isinstance(name, str) or not name:
+            raise FlowJSONError(f"screens[{position}] needs an id")
+        if name == SUCCESS:
+            raise FlowJSONError(f"{SUCCESS} is reserved and cannot be the id of a screen")
+        if name in screens:
+            raise FlowJSONError(f"the screen {name} stands there twice")
+        data = screen.get("data", {})
+        if not isinstance(data, dict):
+            raise FlowJSONError(f"data of the screen {name} must be an object")
+        for member, schema in data.items():
+            _check_schema(schema, f"{name}.data.{member}")
+        screens[name] = data
+    return screens
+
+
+def _read_routes(
+    value: JSONValue, screens: Mapping[str, Any]
+) -> Mapping[str, frozenset[str]] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise FlowJSONError("routing_model must be an object")
+    routes: dict[str, frozenset[str]] = {}
+    for name, nexts in value.items():
+        if not isinstance(nexts, list) or not all(isinstance(item, str) for item in nexts):
+            raise FlowJSONError(f"routing_model.{name} must be a list of screen ids")
+        unknown = {name, *nexts} - screens.keys()
+        if unknown:
+            raise FlowJSONError(
+                f"routing_model names screens that do not exist: {', '.join(sorted(unknown))}"
+            )
+        routes[name] = frozenset(nexts)
+    return MappingProxyType(routes)
+
+
+def _check_schema(schema: JSONValue, path: str) -> None:
+    if not isinstance(schema, dict):
+        raise FlowJSONError(f"{path} must be an object with a type")
+    kind = schema.get("type")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise FlowJSONError(f"{path}.type must be one of {', '.join(_TYPES)}")
+    properties = schema.get("properties", {})
+    if not isinstance(properties, dict):
+        raise FlowJSONError(f"{path}.properties must be an object")
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        raise FlowJSONError(f"{path}.required must be a list of names")
+    for name, inner in properties.items():
+        _check_schema(inner, f"{path}.{name}")
+    if "items" in schema:
+        _check_schema(schema["items"], f"{path}[]")
+
+
+def _misfit(value: JSONValue, schema: Mapping[str, Any], path: str) -> str | None:
+    """Return a sentence about the first place where ``value`` breaks ``schema``, or None."""
+    kind: str = schema["type"]
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        return f"{path} must be of type {kind}."
+    if isinstance(value, dict):
+        for name in schema.get("required", ()):
+            if name not in value:
+                return f"{path}.{name} is missing."
+        for name, inner in schema.get("properties", {}).items():
+            if name in value and (found := _misfit(value[name], inner, f"{path}.{name}")):
+                return found
+    if isinstance(value, list) and "items" in schema:
+        for position, item in enumerate(value):
+            if found := _misfit(item, schema["items"], f"{path}[{position}]"):
+                return found
+    return None
+
+
+def check_reply(reply: JSONValue, request: FlowRequest, flow: FlowJSON | None) -> None:
+    """Check ``reply`` as a phone that sent ``request`` would.
+
+    Without a Flow JSON only the form is checked: ``screen`` a text, ``data`` an object,
+    ``error_message`` a text, and at the end ``extension_message_response.params`` an
+    object. With one, the screen must be reachable and the data fit its schema; every
+    declared member must be there when the screen is a new one, and may be left out
+    when the user stays on the screen. Raises ReplyError.
+    """
+    if not isinstance(reply, dict):
+        raise ReplyError("A reply must be an object.")
+    screen, data = reply.get("screen"), reply.get("data")
+    if not isinstance(screen, str) or not screen:
+        raise ReplyError("screen must be a text.")
+    if not isinstance(data, dict):
+        raise ReplyError("data must be an object.")
+    if "error_message" in data and not isinstance(data["error_message"], str):
+        raise ReplyError("data.error_message must be a text.")
+    if screen == SUCCESS:
+        _check_end(data)
+    elif flow is not None:
+        _check_screen(screen, data, request, flow)
+
+
+def _check_end(data: Mapping[str, Any]) -> None:
+    response = data.get("extension_message_response")
+    params = response.get("params") if isinstance(response, dict) else None
+    if not isinstance(params, dict):
+        raise ReplyError("data.extension_message_response.params must be an object.")
+    if not isinstance(params.get("flow_token", ""), str):
+        raise ReplyError("data.extension_message_response.params.flow_token must be a text.")
+
+
+def _check_screen(
+    screen: str, data: Mapping[str, Any], request: FlowRequest, flow: FlowJSON
+) -> None:
+    if screen not in flow.screens:
+        raise ReplyError(
+            f"The screen {screen[:80]!r} is not in the Flow JSON.",
+            f"Use one of {', '.join(sorted(flow.screens))}.",
+        )
+    if screen not in flow.reachable(request):
+        raise ReplyError(
+            f"The screen {screen} cannot follow {request.screen}.",
+            "Add the step to the routing_model of the flow, or choose another screen.",
+        )
+    stays = screen == request.screen or "error_message" in data
+    for name, schema in flow.screens[screen].items():
+        if name not in data:
+            if stays:
+                continue
+            raise ReplyError(f"data.{name} is missing; the screen {screen} declares it.")
+        if found := _misfit(data[name], schema, f"data.{name}"):
+            raise ReplyError(found)
