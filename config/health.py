@@ -1,0 +1,114 @@
+"""Probes for machines, and the answers to addresses that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from config.celery import app
+from flows_endpoint.models import WorkerHeartbeat
+from tenants import digests
+from tenants.at_rest import AtRestError
+
+#: A worker beats every ten seconds.
+_STALE = timedelta(seconds=45)
+
+
+class NotReadyError(Exception):
+    """A dependency is missing; the message is safe to show."""
+
+
+def livez(_: HttpRequest) -> JsonResponse:
+    """Answer that the process serves requests; asks nobody else."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(_: HttpRequest) -> JsonResponse:
+    """Answer whether each dependency is there: 200, or 503 with the missing one named.
+
+    A missing worker delays callbacks but no request, so it is reported and does not
+    take the node out of service.
+    """
+    checks = {name: _ask(check) for name, check in _CHECKS.items()}
+    ready = all(checks[name] == "ok" for name in _CHECKS if name not in _ADVISORY)
+    return JsonResponse(
+        {"status": "ok" if ready else "unavailable", "checks": checks}, status=200 if ready else 503
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer 404 as JSON."""
+    return JsonResponse({"error": "There is nothing at this address."}, status=404)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Answer 500 as JSON, without detail."""
+    return JsonResponse(
+        {"error": "Internal failure.", "request_id": getattr(request, "request_id", "")}, status=500
+    )
+
+
+def _ask(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except NotReadyError as error:
+        return str(error)
+    except (DatabaseError, AtRestError, redis.RedisError, OperationalError, OSError) as error:
+        return type(error).__name__
+    return "ok"
+
+
+def _database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _migrations() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise NotReadyError("pending; run manage.py migrate")
+
+
+def _master_key() -> None:
+    digests.internal_secret("lookup")
+
+
+def _redis() -> None:
+    if settings.REDIS_URL:
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
+        )
+        try:
+            client.ping()
+        finally:
+            client.close()
+
+
+def _broker() -> None:
+    with app.connection_for_write(connect_timeout=1) as broker:
+        broker.ensure_connection(max_retries=1, timeout=1)
+
+
+def _worker() -> None:
+    beat = WorkerHeartbeat.objects.filter(name="worker").first()
+    if beat is None or timezone.now() - beat.at > _STALE:
+        raise NotReadyError("no sign of life; is the worker running?")
+
+
+_CHECKS: dict[str, Callable[[], None]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "master_key": _master_key,
+    "redis": _redis,
+    "broker": _broker,
+    "worker": _worker,
+}
+_ADVISORY = frozenset({"worker"})

@@ -1,0 +1,265 @@
+"""Every setting of Sealgate, read from the environment. docs/configuration.md explains each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import secret
+from crypto_schemes import registry
+from tenants.master_keys import MasterKeyError, MasterKeys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(str(BASE_DIR / ".env"))
+
+# --- the product ---------------------------------------------------------------------
+
+#: Where the embedded default keeps its database, broker files and first-run secrets.
+VAR_DIR = Path(env.str("SEALGATE_VAR", default=str(BASE_DIR / "var")))
+#: The address people and partners reach this installation at, without a trailing slash.
+PUBLIC_URL = env.str(
+    "SEALGATE_PUBLIC_URL", default=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+).rstrip("/")
+#: Proxies whose X-Forwarded-For is believed: addresses or networks.
+TRUSTED_PROXIES: list[str] = env.list("SEALGATE_TRUSTED_PROXIES", default=[])
+#: Networks that callbacks and upstream calls may reach although they are not public.
+OUTBOUND_ALLOW: list[str] = env.list("SEALGATE_OUTBOUND_ALLOW", default=[])
+#: Ports that callbacks and upstream calls may dial.
+OUTBOUND_PORTS: list[int] = [
+    int(port) for port in env.list("SEALGATE_OUTBOUND_PORTS", default=["80", "443", "8080", "8443"])
+]
+#: Seconds a process may serve from its key snapshots before it looks for changes.
+KEYRING_EPOCH_SECONDS: float = env.float("SEALGATE_KEYRING_EPOCH_SECONDS", default=0.9)
+#: How many flows a process keeps parsed in memory.
+KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=2000)
+#: Upstream time-outs in seconds.
+UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
+UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
+#: Seed of the sandbox's simulated outcomes; the same seed plays the same story.
+SANDBOX_SEED: str = env.str("SEALGATE_SANDBOX_SEED", default="sealgate")
+#: Divides every waiting time of the sandbox (calls, settlements); 1 is real time.
+SANDBOX_SPEED: float = env.float("SEALGATE_SANDBOX_SPEED", default=1.0)
+if SANDBOX_SPEED <= 0:
+    raise ImproperlyConfigured("SEALGATE_SANDBOX_SPEED must be above 0.")
+
+try:
+    MASTER_KEYS = MasterKeys.parse(secret("SEALGATE_MASTER_KEYS", default=""))
+except MasterKeyError as error:
+    raise ImproperlyConfigured(str(error)) from None
+
+# --- Django --------------------------------------------------------------------------
+
+DEBUG = env.bool("SEALGATE_DEBUG", default=False)
+SECRET_KEY = secret("SEALGATE_SECRET_KEY")
+ALLOWED_HOSTS: list[str] = env.list(
+    "SEALGATE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
+)
+#: True where people and partners reach the product over TLS only.
+TLS = env.bool("SEALGATE_TLS", default=PUBLIC_URL.startswith("https://"))
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "tenants",
+    "callbacks",
+    "flows_endpoint",
+    *(f"flows_endpoint.{name}" for name in registry.NAMES),
+]
+
+MIDDLEWARE = [
+    "flows_endpoint.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+# The addresses are the vendors'; none of them ends as Django would like it to.
+APPEND_SLASH = False
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, Any] = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sealgate.sqlite3'}")
+}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: what was acknowledged survives a power cut, not only a killed process.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    _database.setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("SEALGATE_DATABASE_POOL", default=10),
+        "timeout": 5,
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+#: Redis carries the replay guard and, unless told otherwise, the broker. Empty: the database does.
+REDIS_URL = secret("REDIS_URL", default="")
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+if DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 8 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
+SECURE_SSL_REDIRECT = env.bool("SEALGATE_SSL_REDIRECT", default=TLS)
+if env.bool("SEALGATE_BEHIND_TLS_PROXY", default=TLS):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Health probes come from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if TLS else []
+X_FRAME_OPTIONS = "DENY"
+
+# Bodies are bounded per protocol by the pipeline; this is the outermost wall.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024 + 1
+
+# --- REST framework and its schema ------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sealgate",
+    "DESCRIPTION": "Encrypted partner APIs, served from keys kept in the database.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Celery ------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = secret("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A ring that cannot be heard must not hold up a partner: the sweeper finds the row.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "socket_timeout": 2,
+    "socket_connect_timeout": 1,
+}
+if CELERY_BROKER_URL.startswith("filesystem:"):
+    _broker = VAR_DIR / "broker"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "queue"),
+        "data_folder_out": str(_broker / "queue"),
+        "control_folder": str(_broker / "control"),
+        "store_processed": False,
+    }
+    for _folder in ("queue", "control"):
+        (_broker / _folder).mkdir(parents=True, exist_ok=True)
+elif CELERY_BROKER_URL.startswith("amqp"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
+    "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},
+    "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
+    "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},
+}
+
+# --- logs --------------------------------------------------------------------------------
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "flows_endpoint.request_id.RequestIdFilter"}},
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": env.str("SEALGATE_LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # 4xx answers are the partner's business and stand in the exchange log.
+        "django.request": {"level": "ERROR"},
+        "django.server": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
+}

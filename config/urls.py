@@ -1,0 +1,27 @@
+"""Every address: the contracts' own, the admin, and what machines ask for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from config import health
+from crypto_schemes import registry
+
+_protocols = [import_module(f"flows_endpoint.{name}.urls") for name in registry.NAMES]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
+    *(path("", include(module)) for module in _protocols),
+    # Contracts whose paths are settings of the flow look at what nobody else took.
+    *(pattern for module in _protocols for pattern in getattr(module, "fallback_urlpatterns", [])),
+]
+handler404 = "config.health.not_found"
+handler500 = "config.health.server_error"

@@ -1,0 +1,1 @@
+"""The wire: one pipeline for all contracts, and one folder for each."""

@@ -1,0 +1,1 @@
+"""The citcall contract at the wire."""

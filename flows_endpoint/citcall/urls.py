@@ -1,0 +1,5 @@
+"""Addresses of the citcall contract."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,1 @@
+"""The flynn contract at the wire."""

@@ -1,0 +1,1 @@
+"""Who may call, how much, how often, and never the same thing twice."""

@@ -1,0 +1,32 @@
+"""Read a request's body, never more than allowed."""
+
+from __future__ import annotations
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+
+from flows_endpoint.exchange import Reason, Refusal
+
+
+def read_body(request: HttpRequest, limit: int) -> bytes:
+    """Return the body, at most ``limit`` bytes.
+
+    Reads chunked bodies too (no Content-Length), which Django by itself takes for empty.
+    Raises Refusal: size when it is larger, malformed when the connection breaks off.
+    """
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared.isascii() and declared.isdigit() and int(declared[:12]) > limit:
+        raise Refusal(Reason.SIZE, step="content-length")
+    try:
+        if not declared and "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+            body = bytes(request.META["wsgi.input"].read(limit + 1))
+        else:
+            body = request.body
+    except RequestDataTooBig:
+        raise Refusal(Reason.SIZE, step="body") from None
+    except (UnreadablePostError, OSError, ValueError):
+        raise Refusal(Reason.MALFORMED, step="body broke off") from None
+    if len(body) > limit:
+        raise Refusal(Reason.SIZE, step="body")
+    return body

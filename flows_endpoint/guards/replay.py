@@ -1,0 +1,85 @@
+"""Never the same thing twice: atomic between threads, processes and machines.
+
+A *claim* outlives its request only if the request succeeded: inside a transaction it is a row
+that rolls back with the rest, elsewhere whoever made it releases it. Two claims of the same thing
+race in one statement, so exactly one wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from flows_endpoint.exchange import Reason, Refusal
+from flows_endpoint.models import ReplayMark
+
+logger = logging.getLogger(__name__)
+
+_CLAIM = f"""
+    INSERT INTO {ReplayMark._meta.db_table} (name, owner, expires_at) VALUES (%s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+    WHERE {ReplayMark._meta.db_table}.expires_at <= %s
+"""  # noqa: S608 - the only interpolation is our own table name
+_RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to be the one that does something."""
+
+    name: str
+    owner: str
+    in_redis: bool
+
+    def release(self) -> None:
+        """Give the claim back, if it is still ours."""
+        if not self.in_redis:
+            ReplayMark.objects.filter(name=self.name, owner=self.owner).delete()
+            return
+        try:
+            _redis().eval(_RELEASE, 1, self.name, self.owner)
+        except redis.RedisError:
+            logger.warning("A replay claim could not be released; it expires by itself.")
+
+
+def claim(flow_id: str, kind: str, thing: bytes, seconds: float, *, durable: bool) -> Claim | None:
+    """Return a claim on ``thing`` for ``seconds``, or None when somebody holds it.
+
+    ``durable`` claims always live in the database, and so in the business transaction where one
+    is open; others live in Redis where it is configured. Raises Refusal (unavailable)
+    when the guard cannot be asked: without it nothing is served.
+    """
+    digest = hashlib.sha256(f"{flow_id}|{kind}|".encode() + thing).hexdigest()
+    owner = secrets.token_hex(8)
+    if settings.REDIS_URL and not durable:
+        name = f"sealgate:once:{digest}"
+        try:
+            won = _redis().set(name, owner, nx=True, px=max(1, int(seconds * 1000)))
+        except redis.RedisError:
+            raise Refusal(Reason.UNAVAILABLE, step="replay guard") from None
+        return Claim(name, owner, in_redis=True) if won else None
+    now = time.time()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [digest, owner, now + seconds, now])
+        won = cursor.rowcount == 1
+    return Claim(digest, owner, in_redis=False) if won else None
+
+
+def forget_expired(now: float) -> int:
+    """Delete what no longer guards anything; returns how many rows."""
+    return ReplayMark.objects.filter(expires_at__lte=now).delete()[0]
+
+
+@cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0, health_check_interval=15
+    )

@@ -1,0 +1,1 @@
+"""The isu contract at the wire."""

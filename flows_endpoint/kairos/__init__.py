@@ -1,0 +1,1 @@
+"""The kairos contract at the wire."""

@@ -1,0 +1,31 @@
+"""The worker's regular duties at the endpoint side."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+from django.utils import timezone
+
+from flows_endpoint import timers
+from flows_endpoint.guards import attempts, replay
+from flows_endpoint.models import WorkerHeartbeat
+
+
+@shared_task
+def run_due_timers() -> None:
+    """Run the sandboxes' due work."""
+    timers.run_due()
+
+
+@shared_task
+def heartbeat() -> None:
+    """Leave a sign of life for the readiness probe."""
+    WorkerHeartbeat.objects.update_or_create(name="worker", defaults={"at": timezone.now()})
+
+
+@shared_task
+def forget_the_past() -> None:
+    """Delete replay marks and attempt counts that no longer guard anything."""
+    replay.forget_expired(time.time())
+    attempts.forget_expired(time.time())

@@ -1,0 +1,1 @@
+"""The whatsapp_flows contract at the wire."""

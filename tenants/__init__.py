@@ -1,0 +1,1 @@
+"""Who calls, over which contract, and with which keys."""

@@ -1,0 +1,63 @@
+"""Keyed digests of secrets: to find a flow by an API key, and to show a fingerprint.
+
+The digest key is random, made once, and kept in the database sealed under the master
+key, so that neither a copy of the database nor the rotation of the master key changes or
+reveals anything.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from django.db import IntegrityError, transaction
+
+from crypto_schemes.ciphers import mac
+from tenants import at_rest
+from tenants.models import InternalSecret
+
+_SIZE = 32
+_cache: dict[str, bytes] = {}
+_lock = threading.Lock()
+
+
+def internal_secret(name: str) -> bytes:
+    """Return the product's own secret ``name`` (32 bytes), made at its first use.
+
+    Raises AtRestError when the stored one cannot be opened.
+    """
+    with _lock:
+        if name not in _cache:
+            _cache[name] = _load_or_make(name)
+        return _cache[name]
+
+
+def forget_cached() -> None:
+    """Drop what this process remembers (another database is in use)."""
+    with _lock:
+        _cache.clear()
+
+
+def _load_or_make(name: str) -> bytes:
+    context = f"tenants.internalsecret|{name}"
+    row = InternalSecret.objects.filter(name=name).first()
+    if row is None:
+        try:
+            with transaction.atomic():
+                row = InternalSecret.objects.create(
+                    name=name, sealed=at_rest.seal(os.urandom(_SIZE), context)
+                )
+        except IntegrityError:  # another process was first
+            row = InternalSecret.objects.get(name=name)
+    return at_rest.open_sealed(row.sealed, context)
+
+
+def lookup_digest(scheme: str, purpose: str, secret: str) -> str:
+    """Return the 64 hex digits under which a locating secret is indexed."""
+    message = f"{scheme}|{purpose}|{secret}".encode("utf-8", "surrogatepass")
+    return mac.sha256(internal_secret("lookup"), message).hex()
+
+
+def fingerprint(purpose: str, secret: bytes) -> str:
+    """Return the 64 hex digits by which people tell symmetric secrets apart."""
+    return mac.sha256(internal_secret("fingerprint"), purpose.encode() + b"|" + secret).hex()

@@ -1,0 +1,53 @@
+"""What every test of the Django side starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tenants import digests, lifecycle
+from tenants.actors import Actor
+from tenants.keyring import keyring
+from tenants.models import Client
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process_memory(settings: Any) -> Iterator[None]:
+    """Forget what the process remembers of another test's database; see changes at once."""
+    settings.KEYRING_EPOCH_SECONDS = 0
+    keyring.forget()
+    digests.forget_cached()
+    yield
+    keyring.forget()
+    digests.forget_cached()
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return Actor(name="tester")
+
+
+@pytest.fixture
+def client_row(db: None, actor: Actor) -> Client:
+    """A tenant called acme."""
+    return lifecycle.create_client(actor, slug="acme")
+
+
+@pytest.fixture
+def make_flow(
+    client_row: Client, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., lifecycle.IssuedFlow]:
+    """Make a flow: ``make_flow("kairos", address=…, options={…}, backend=…, callback_url=…)``.
+
+    RSA keys come from the committed test keys: generating 4096 bits takes seconds.
+    """
+    from tests.support import test_keys  # noqa: PLC0415
+
+    test_keys.use_committed_rsa_keys(monkeypatch)
+
+    def make(scheme: str, **details: Any) -> lifecycle.IssuedFlow:
+        return lifecycle.create_flow(actor, client_row, scheme, **details)
+
+    return make

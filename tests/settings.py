@@ -1,0 +1,39 @@
+"""Settings of the test run: the product's own, on throw-away secrets and databases.
+
+``SEALGATE_TEST_DATABASE_URL`` and ``SEALGATE_TEST_REDIS_URL`` choose the servers; without
+them the suite runs on the embedded default.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ["SEALGATE_VAR"] = tempfile.mkdtemp(prefix="sealgate-test-")
+os.environ["SEALGATE_MASTER_KEYS"] = "1:q83vEjRWeJCrze8SNFZ4kHQdTnGiL7PCPLD1Ahu+X3c="
+os.environ["SEALGATE_SECRET_KEY"] = "only-for-the-test-run-0123456789abcdefghijklmnopqrstuvwxyz"
+os.environ["SEALGATE_OUTBOUND_ALLOW"] = "127.0.0.0/8,::1/128"
+for name in ("SEALGATE_MASTER_KEYS_FILE", "SEALGATE_SECRET_KEY_FILE", "CELERY_BROKER_URL"):
+    os.environ.pop(name, None)
+os.environ["DATABASE_URL"] = os.environ.get("SEALGATE_TEST_DATABASE_URL") or (
+    f"sqlite:///{os.environ['SEALGATE_VAR']}/test.sqlite3"
+)
+os.environ["REDIS_URL"] = os.environ.get("SEALGATE_TEST_REDIS_URL", "")
+os.environ["CELERY_BROKER_URL"] = "memory://"
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATABASES, STORAGES  # noqa: E402
+
+# A file, not memory: threads and processes of one test must see one database.
+DATABASES["default"]["TEST"] = (
+    {"NAME": f"{os.environ['SEALGATE_VAR']}/test.sqlite3"}
+    if DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    else {}
+)
+DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"]["init_command"] = (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    )
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

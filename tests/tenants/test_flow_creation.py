@@ -1,0 +1,62 @@
+"""A flow is made whole: identity, first keys, credentials, audit; or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from tenants.lifecycle import IssuedFlow, LifecycleError
+from tenants.models import AuditEntry, Flow, Key, KeyringEpoch
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., IssuedFlow]
+
+BUNDLES = {
+    "kairos": ["flow_id", "security_id", "public_key_pem"],
+    "citcall": ["userid", "api_key"],
+    "isu": ["pass_key", "client_id", "client_secret", "aes_key_base64"],
+    "whatsapp_flows": ["public_key_pem", "app_secret", "verify_token"],
+    "flynn": [
+        "org_id",
+        "handle",
+        "password",
+        "public_key_pem",
+        "gstin",
+        "portal_username",
+        "portal_password",
+    ],
+}
+
+
+@pytest.mark.parametrize("scheme", BUNDLES)
+def test_the_credentials_are_the_contracts(make_flow: Make, scheme: str) -> None:
+    issued = make_flow(scheme)
+    assert list(issued.credentials) == BUNDLES[scheme]
+    assert all(issued.credentials.values())
+
+
+def test_every_key_is_active_and_audited(make_flow: Make) -> None:
+    issued = make_flow("isu")
+    purposes = {"pass_key", "client_secret", "isu_aes", "callback_signing"}
+    assert {(key.purpose, key.version, key.state) for key in issued.flow.keys.all()} == {
+        (purpose, 1, "active") for purpose in purposes
+    }
+    verbs = list(AuditEntry.objects.order_by("id").values_list("verb", flat=True))
+    assert verbs == ["client.create", "flow.create", *["key.generate"] * 4]
+
+
+def test_an_address_in_use_is_refused_and_nothing_changes(make_flow: Make) -> None:
+    make_flow("citcall", address="partner01")
+    before = (Flow.objects.count(), Key.objects.count(), KeyringEpoch.objects.get().value)
+    with pytest.raises(LifecycleError, match="partner01 is in use"):
+        make_flow("citcall", address="partner01")
+    assert (Flow.objects.count(), Key.objects.count(), KeyringEpoch.objects.get().value) == before
+
+
+def test_bad_options_name_the_option_and_nothing_is_made(make_flow: Make) -> None:
+    with pytest.raises(ValidationError, match="no such option"):
+        make_flow("citcall", options={"no_such": 1})
+    assert not Flow.objects.exists()
+    assert not Key.objects.exists()
