@@ -13,9 +13,11 @@ worker_class = "gthread"
 workers = int(os.environ.get("SEALGATE_WEB_PROCESSES", "2"))
 threads = int(os.environ.get("SEALGATE_WEB_THREADS", "8"))
 header_map = "dangerous"
-forwarder_headers: list[str] = []
+forwarder_headers = ""
 # Our own proxy list decides whom to believe (SEALGATE_TRUSTED_PROXIES).
 forwarded_allow_ips = ""
+# Nothing needs to steer a running server through a socket in the home directory.
+control_socket_disable = True
 keepalive = 15
 timeout = 60
 graceful_timeout = 30
