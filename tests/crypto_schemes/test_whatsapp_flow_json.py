@@ -9,36 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from crypto_schemes.json_text import JSONValue
-from crypto_schemes.whatsapp_flow_json import FlowJSON, FlowJSONError, ReplyError, check_reply
-from crypto_schemes.whatsapp_payload import FlowRequest
+from crypto_schemes.whatsapp_flows.flow_json import FlowJSON, FlowJSONError, ReplyError, check_reply
+from crypto_schemes.whatsapp_flows.payload import FlowRequest
 from tests.crypto_schemes.strategies import json_values
+from tests.crypto_schemes.whatsapp_partner import DEFINITION
 
-DEFINITION: dict[str, Any] = {
-    "version": "7.3",
-    "data_api_version": "4.0",
-    "routing_model": {"FIRST": ["SECOND"], "SECOND": ["THIRD"], "THIRD": []},
-    "screens": [
-        {"id": "FIRST", "title": "First", "layout": {}},
-        {
-            "id": "SECOND",
-            "data": {
-                "when": {"type": "string", "__example__": "now"},
-                "price": {"type": "number", "__example__": 1},
-                "open": {"type": "boolean", "__example__": True},
-                "slots": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {"id": {"type": "string"}, "enabled": {"type": "boolean"}},
-                        "required": ["id"],
-                    },
-                    "__example__": [],
-                },
-            },
-        },
-        {"id": "THIRD", "terminal": True, "data": {"count": {"type": "integer"}}},
-    ],
-}
 FLOW = FlowJSON.parse(json.dumps(DEFINITION))
 SECOND = {"when": "now", "price": 1.5, "open": False, "slots": [{"id": "a", "enabled": True}]}
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from crypto_schemes import base64_text, scheme, whatsapp_flows
+from crypto_schemes import base64_text, scheme
 from crypto_schemes.ciphers import aes, mac, rsa
 from crypto_schemes.envelope import SealedReply, SealedRequest
 from crypto_schemes.errors import OpenError, SignatureError
 from crypto_schemes.keys import Credentials
 from crypto_schemes.whatsapp_flows import SCHEME
+from crypto_schemes.whatsapp_flows import scheme as whatsapp_scheme
 from tests.crypto_schemes.whatsapp_partner import (
     IV,
     KEY,
@@ -220,7 +221,7 @@ def _count_work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(rsa, "decrypt", counted("rsa", rsa.decrypt))
     monkeypatch.setattr(aes, "gcm_decrypt", counted("gcm", aes.gcm_decrypt))
-    monkeypatch.setattr(whatsapp_flows, "read_json", counted("json", scheme.read_json))
+    monkeypatch.setattr(whatsapp_scheme, "read_json", counted("json", scheme.read_json))
     return counts
 
 

@@ -12,7 +12,7 @@ from crypto_schemes.envelope import SealedReply, SealedRequest
 from crypto_schemes.errors import KeyUnavailableError, OpenError, SignatureError
 from crypto_schemes.keys import Credentials
 from crypto_schemes.whatsapp_flows import SCHEME
-from crypto_schemes.whatsapp_signatures import sign_body, sign_flow_token
+from crypto_schemes.whatsapp_flows.signatures import sign_body, sign_flow_token
 from tests.crypto_schemes.whatsapp_partner import (
     OPTIONS,
     app_secret,

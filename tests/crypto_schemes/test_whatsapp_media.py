@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto_schemes import whatsapp_media
 from crypto_schemes.ciphers import aes, mac
 from crypto_schemes.errors import EnvelopeError, OpenError, SchemeError, SealError
 from crypto_schemes.json_text import JSONValue
-from crypto_schemes.whatsapp_media import (
+from crypto_schemes.whatsapp_flows import media
+from crypto_schemes.whatsapp_flows.media import (
     MediaKeys,
     open_media,
     read_attachments,
@@ -112,7 +112,7 @@ def test_nothing_is_decrypted_before_the_hmac_fits(monkeypatch: pytest.MonkeyPat
 
 
 def test_too_large_a_file_is_neither_opened_nor_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whatsapp_media, "MAX_FILE", 32)
+    monkeypatch.setattr(media, "MAX_FILE", 32)
     file, keys = seal_media(b"x" * 32)
     assert open_media(file, keys) == b"x" * 32
     with pytest.raises(OpenError) as caught:

@@ -11,8 +11,8 @@ from crypto_schemes import registry
 from crypto_schemes.errors import KeyMaterialError, OptionsError
 from crypto_schemes.keys import generate_material, parse_material
 from crypto_schemes.whatsapp_flows import SCHEME
-from crypto_schemes.whatsapp_options import WhatsAppFlowsOptions
-from tests.crypto_schemes.test_whatsapp_flow_json import DEFINITION
+from crypto_schemes.whatsapp_flows.options import WhatsAppFlowsOptions
+from tests.crypto_schemes.whatsapp_partner import DEFINITION
 
 
 def test_the_defaults() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from crypto_schemes.errors import OpenError
 from crypto_schemes.json_text import JSONValue
-from crypto_schemes.whatsapp_payload import (
+from crypto_schemes.whatsapp_flows.payload import (
     ERROR_KEYS,
     ErrorNotification,
     FlowRequest,

@@ -15,7 +15,7 @@ from crypto_schemes import base64_text
 from crypto_schemes.ciphers import mac
 from crypto_schemes.errors import AuthenticationError, EnvelopeError, SignatureError
 from crypto_schemes.keys import KeyVersion
-from crypto_schemes.whatsapp_signatures import (
+from crypto_schemes.whatsapp_flows.signatures import (
     answer_challenge,
     sign_body,
     sign_flow_token,

@@ -12,14 +12,41 @@ from crypto_schemes import base64_text
 from crypto_schemes.ciphers import aes, rsa
 from crypto_schemes.envelope import SealedRequest
 from crypto_schemes.keys import Credentials, KeyVersion
-from crypto_schemes.whatsapp_options import WhatsAppFlowsOptions
-from crypto_schemes.whatsapp_signatures import sign_body
+from crypto_schemes.whatsapp_flows.options import WhatsAppFlowsOptions
+from crypto_schemes.whatsapp_flows.signatures import sign_body
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "whatsapp_flows.json").read_text("utf-8")
 )
 OPTIONS = WhatsAppFlowsOptions()
 SECRET_TEXT = "9f2c41d07be85a3360e1c4b7d8f90a52"
+#: A Flow JSON of three screens, and of every type of data.
+DEFINITION: dict[str, Any] = {
+    "version": "7.3",
+    "data_api_version": "4.0",
+    "routing_model": {"FIRST": ["SECOND"], "SECOND": ["THIRD"], "THIRD": []},
+    "screens": [
+        {"id": "FIRST", "title": "First", "layout": {}},
+        {
+            "id": "SECOND",
+            "data": {
+                "when": {"type": "string", "__example__": "now"},
+                "price": {"type": "number", "__example__": 1},
+                "open": {"type": "boolean", "__example__": True},
+                "slots": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"id": {"type": "string"}, "enabled": {"type": "boolean"}},
+                        "required": ["id"],
+                    },
+                    "__example__": [],
+                },
+            },
+        },
+        {"id": "THIRD", "terminal": True, "data": {"count": {"type": "integer"}}},
+    ],
+}
 KEY, IV = bytes(range(16)), bytes(range(100, 116))
 
 

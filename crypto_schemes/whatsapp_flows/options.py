@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 from crypto_schemes import json_text
 from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.options import Options
-from crypto_schemes.whatsapp_flow_json import FlowJSON
-from crypto_schemes.whatsapp_payload import MAX_SUMMARY, check_summary
+from crypto_schemes.whatsapp_flows.flow_json import FlowJSON
+from crypto_schemes.whatsapp_flows.payload import MAX_SUMMARY, check_summary
 
 
 class WhatsAppFlowsOptions(Options):

@@ -18,7 +18,7 @@ from typing import Any, Self
 from crypto_schemes import json_text
 from crypto_schemes.errors import SealError
 from crypto_schemes.json_text import JSONTextError, JSONValue
-from crypto_schemes.whatsapp_payload import BACK, SUCCESS, FlowRequest
+from crypto_schemes.whatsapp_flows.payload import BACK, SUCCESS, FlowRequest
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),

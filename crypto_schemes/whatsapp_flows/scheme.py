@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from crypto_schemes import base64_text, json_text
-from crypto_schemes import whatsapp_signatures as signatures
 from crypto_schemes.base64_text import Base64TextError
 from crypto_schemes.ciphers import aes, rsa
 from crypto_schemes.envelope import OpenedRequest, SealedReply, SealedRequest
@@ -29,8 +28,9 @@ from crypto_schemes.json_text import JSONTextError, JSONValue
 from crypto_schemes.keys import Credentials, KeyVersion, Kind, PurposeSpec
 from crypto_schemes.options import Options
 from crypto_schemes.scheme import IdentityField, Scheme, read_json, write_json
-from crypto_schemes.whatsapp_options import WhatsAppFlowsOptions
-from crypto_schemes.whatsapp_payload import needs_no_token
+from crypto_schemes.whatsapp_flows import signatures
+from crypto_schemes.whatsapp_flows.options import WhatsAppFlowsOptions
+from crypto_schemes.whatsapp_flows.payload import needs_no_token
 
 #: Largest request body in bytes.
 MAX_BODY = 10 * 1024 * 1024
