@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto_schemes.citcall_authorization import (
+from crypto_schemes.citcall import (
     Authorization,
     AuthorizationForm,
     format_authorization,

@@ -116,7 +116,7 @@ def test_each_step_is_made_whatever_failed_before(
         return real_parse(raw)
 
     monkeypatch.setattr("crypto_schemes.ciphers.additive.subtract", subtract)
-    monkeypatch.setattr("crypto_schemes.citcall.parse", parse)
+    monkeypatch.setattr("crypto_schemes.citcall.sealed_text.parse", parse)
     with pytest.raises(OpenError):
         citcall.open_text(data, USERID, KEY)
     assert done == ["subtract", "subtract", "parse"]

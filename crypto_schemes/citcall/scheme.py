@@ -1,37 +1,15 @@
-"""CitCall v2, asynchronous missed-call OTP: a time stamp and JSON under an additive cipher.
-
-Source: the vendor's v2 document and its published client sample, recomputed.
-
-A message is ``{"data": base64url}``. Inside is the reversed decimal Unix time, a dot
-and compact ASCII JSON, moved forward by the userid and then by the API key (see
-:mod:`crypto_schemes.ciphers.additive`). The ``Authorization`` header names the userid
-and carries the API key in the clear, so the key version a partner uses is known before
-anything is opened, and the reply is sealed under the same version.
-
-The cipher has no integrity and no real secrecy: somebody who sees traffic can read it
-and change it. What proves the sender is the API key in the header, and what protects
-that is TLS.
-"""
+"""Both sides of the contract: requests, replies and callbacks."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
-from crypto_schemes import base64_text
-from crypto_schemes.base64_text import Base64TextError
-from crypto_schemes.ciphers import additive, mac
-from crypto_schemes.ciphers.additive import AdditiveCipherError
-from crypto_schemes.citcall_authorization import (
-    Authorization,
-    AuthorizationForm,
-    format_authorization,
-    parse_authorization,
-)
-from crypto_schemes.citcall_options import CitCallOptions
+from crypto_schemes.ciphers import mac
+from crypto_schemes.citcall.authorization import format_authorization, parse_authorization
+from crypto_schemes.citcall.options import CitCallOptions
+from crypto_schemes.citcall.sealed_text import open_text, seal_text
 from crypto_schemes.envelope import OpenedRequest, SealedCallback, SealedReply, SealedRequest
 from crypto_schemes.errors import (
     AuthenticationError,
@@ -45,22 +23,6 @@ from crypto_schemes.json_text import JSONTextError, JSONValue, parse
 from crypto_schemes.keys import Credentials, KeyVersion, Kind, PurposeSpec
 from crypto_schemes.scheme import IdentityField, Scheme, read_json, write_json
 
-__all__ = [
-    "API_KEY",
-    "RC_SUCCESS",
-    "SCHEME",
-    "USERID",
-    "Authorization",
-    "AuthorizationForm",
-    "CitCall",
-    "CitCallOptions",
-    "OpenedText",
-    "format_authorization",
-    "open_text",
-    "parse_authorization",
-    "seal_text",
-]
-
 API_KEY: Final = "api_key"
 USERID: Final = "userid"
 #: ``rc`` of a success: the only reply which is sealed.
@@ -68,68 +30,7 @@ RC_SUCCESS: Final = "00"
 
 _USERID_PATTERN: Final = r"[\x21-\x2b\x2d-\x39\x3b-\x7e]{1,64}"
 _API_KEY_PATTERN: Final = r"[0-9A-Fa-f]{32}"
-#: A decimal without leading zeros, read backwards.
-_STAMP = re.compile(rb"[0-9]{0,11}[1-9]")
 _PLAIN_RC = re.compile(r"[0-9]{2}")
-
-
-def seal_text(text: bytes, userid: str, api_key: str, *, now: float) -> str:
-    """Return the ``data`` of ASCII JSON text, stamped with ``now`` (Unix seconds).
-
-    Raises SealError.
-    """
-    stamp = str(int(now))[::-1].encode("ascii")
-    try:
-        half = additive.add(stamp + b"." + text, userid.encode("ascii"))
-        return base64_text.encode_url(additive.add(half, api_key.encode("ascii")))
-    except (AdditiveCipherError, UnicodeEncodeError):
-        raise SealError("The text, the userid and the API key must be ASCII.") from None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedText:
-    """What was inside ``data``. ``digest`` is SHA-256 of the cipher bytes, whatever their form."""
-
-    issued_at: int
-    raw: bytes = field(repr=False)
-    payload: JSONValue = field(repr=False)
-    digest: bytes = field(repr=False)
-
-
-def open_text(data: str, userid: str, api_key: str) -> OpenedText:
-    """Return what is inside ``data``; the time stamp is not judged here.
-
-    Accepts both base64 alphabets, padded or not. Raises OpenError with the code
-    ``base64``, ``not_ascii``, ``no_stamp``, ``bad_stamp`` or ``json``. Whatever is wrong, the
-    same steps run to the end before it is said, so an answer's time names no step.
-    """
-    failed = ""
-    try:
-        sealed = base64_text.decode_any(data)
-    except Base64TextError:
-        failed, sealed = "base64", bytes(len(data) * 3 // 4)
-    if not sealed.isascii():
-        # A byte above 127 would open like the one 128 below it: one message, many forms.
-        failed, sealed = "not_ascii", bytes(len(sealed))
-    digest = hashlib.sha256(sealed).digest()
-    try:
-        half = additive.subtract(sealed, api_key.encode("ascii"))
-        opened = additive.subtract(half, userid.encode("ascii"))
-    except (AdditiveCipherError, UnicodeEncodeError):
-        raise KeyMaterialError("The userid and the API key must be ASCII.") from None
-    stamp, dot, raw = opened.partition(b".")
-    if not dot:
-        failed, raw = failed or "no_stamp", opened
-    if not _STAMP.fullmatch(stamp):
-        failed, stamp = failed or "bad_stamp", b"1"
-    payload: JSONValue = None
-    try:
-        payload = parse(raw)
-    except JSONTextError:
-        failed = failed or "json"
-    if failed:
-        raise OpenError("The data does not open under this userid and API key.", code=failed)
-    return OpenedText(int(stamp[::-1]), raw, payload, digest)
 
 
 class CitCall(Scheme[CitCallOptions]):
@@ -384,4 +285,5 @@ def _seal(payload: JSONValue, userid: str, version: KeyVersion, now: float) -> b
     return write_json({"data": data})
 
 
+#: The contract, as the registry finds it.
 SCHEME = CitCall()

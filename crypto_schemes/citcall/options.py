@@ -66,9 +66,9 @@ class CitCallOptions(Options):
         le=100_000,
         title="Failed attempts a minute",
         description=(
-            "How many requests that name this userid may fail in a minute (wrong API key, does not "
-            "open, too old, replayed) before all of them are refused with rc 98 for the "
-            "rest of that minute."
+            "How many requests that name this userid may fail in a minute from one address (wrong "
+            "API key, does not open, too old, replayed) before that address is refused with "
+            "rc 98 for the rest of the minute."
         ),
     )
 
