@@ -11,7 +11,7 @@ from crypto_schemes import base64_text
 from crypto_schemes.ciphers import aes, rsa
 from crypto_schemes.envelope import SealedRequest
 from crypto_schemes.kairos import RSA_KEY, SECURITY_ID, KairosOptions, encrypt_value
-from crypto_schemes.kairos_envelope import aes_key
+from crypto_schemes.kairos.envelope import aes_key
 from crypto_schemes.keys import Credentials, KeyVersion
 
 NOW: Final = 1_800_000_000.0

@@ -17,6 +17,7 @@ def test_defaults() -> None:
         "rsa_padding": "pkcs1v15",
         "rsa_bits": 4096,
         "encrypt_helper": None,
+        "plain_requests": True,
         "partner_key_generation": False,
         "error_http_status": "always_200",
         "checksum_window": 86400,
@@ -26,7 +27,6 @@ def test_defaults() -> None:
         "international_calls": True,
         "country_code": "91",
         "callback_username": "",
-        "sandbox_seed": 0,
     }
 
 
@@ -53,7 +53,6 @@ def test_defaults() -> None:
         ("international_calls", "off", False),
         ("country_code", "62", "62"),
         ("callback_username", "kairos-gw", "kairos-gw"),
-        ("sandbox_seed", "7", 7),
     ],
 )
 def test_texts_of_forms_and_commands_are_read(name: str, given: Any, value: Any) -> None:
@@ -81,7 +80,6 @@ def test_texts_of_forms_and_commands_are_read(name: str, given: Any, value: Any)
         ("callback_username", "a:b"),
         ("callback_username", "a\nb"),
         ("callback_username", "x" * 129),
-        ("sandbox_seed", -1),
         ("checksum_windows", 5),
     ],
 )

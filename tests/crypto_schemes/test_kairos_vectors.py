@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from crypto_schemes import base64_text
 from crypto_schemes.kairos import SCHEME, decrypt_value, encrypt_value, read_envelope
-from crypto_schemes.kairos_envelope import aes_key
+from crypto_schemes.kairos.envelope import aes_key
 from tests.crypto_schemes.kairos_flow import FLOW, NOW, OPTIONS, envelope, partner, server, wrapped
 
 VECTORS = json.loads(

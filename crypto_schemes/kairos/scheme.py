@@ -1,29 +1,10 @@
-"""Kairos: an outbound-call API whose requests travel under a hybrid of RSA and AES.
-
-Source: the vendor's public documentation and its published sample, recomputed.
-
-A sealed request is ``{"requestEncryptedValue", "requestDigitalSignatureValue", "flow-id"}``:
-
-1. ``P`` is base64 of the UTF-8 JSON; the client picks any key string and ``K`` is its base64;
-2. the AES key is the first 16 bytes of SHA-256 over the ASCII of ``K``;
-3. ``requestEncryptedValue`` is base64 of AES-128-ECB with PKCS#7 over the ASCII of ``P``;
-4. ``requestDigitalSignatureValue`` is base64 of RSA over the ASCII of ``K``. It is a wrapped
-   key and, whatever its name says, no signature.
-
-Replies are plain JSON. The public key is no secret, so a request that opens proves nothing
-about who sent it: that is what :func:`authenticate` (``flow-id`` and ``security-id``) is for.
-
-Whatever fails between the outer base64 and the innermost JSON brace costs one RSA operation,
-one AES pass, one base64 decoding and one JSON parse for each accepted key version, and ends
-in one :class:`~crypto_schemes.errors.OpenError`.
-"""
+"""Both sides of the Kairos contract, as :mod:`crypto_schemes.kairos` describes it."""
 
 from __future__ import annotations
 
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from crypto_schemes import base64_text, json_text
@@ -38,7 +19,8 @@ from crypto_schemes.errors import (
     SealError,
 )
 from crypto_schemes.json_text import JSONTextError, JSONValue
-from crypto_schemes.kairos_envelope import (
+from crypto_schemes.kairos.authentication import FLOW_ID, SECURITY_ID
+from crypto_schemes.kairos.envelope import (
     ENCRYPTED_MEMBER,
     FLOW_ID_FORM,
     FLOW_ID_MEMBER,
@@ -46,76 +28,19 @@ from crypto_schemes.kairos_envelope import (
     WRAPPED_KEY_MEMBER,
     KairosEnvelope,
     attempt,
-    decrypt_value,
     encrypt_value,
     read_envelope,
-    read_plain,
 )
-from crypto_schemes.kairos_options import KairosOptions
+from crypto_schemes.kairos.options import KairosOptions
 from crypto_schemes.keys import Credentials, Kind, PurposeSpec
 from crypto_schemes.scheme import IdentityField, Scheme, read_json, write_json
 
 RSA_KEY: Final = "kairos_rsa"
-SECURITY_ID: Final = "security_id"
 CALLBACK_PASSWORD: Final = "callback_basic_password"
-FLOW_ID: Final = "flow_id"
-SECURITY_ID_MEMBER: Final = "security-id"
 
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
 #: The vendor advises 6 to 8 characters and takes more; 22 carry as much as the AES key holds.
 _KEY_STRING_LENGTH: Final = 24
-
-__all__ = [
-    "CALLBACK_PASSWORD",
-    "FLOW_ID",
-    "RSA_KEY",
-    "SCHEME",
-    "SECURITY_ID",
-    "KairosEnvelope",
-    "KairosOptions",
-    "KairosScheme",
-    "authenticate",
-    "decrypt_value",
-    "encrypt_value",
-    "read_envelope",
-    "read_plain",
-]
-
-
-def authenticate(opened: OpenedRequest, credentials: Credentials) -> OpenedRequest:
-    """Return ``opened`` with the security_id version it was proved by added to ``opened_by``.
-
-    Checks, in this order, that the request is an object, that its ``flow-id`` is the one of
-    the envelope and of the flow, and its ``security-id``, in constant time. Raises OpenError
-    (code ``shape``) or AuthenticationError (code ``flow_id`` or ``security_id``).
-    """
-    payload = opened.payload
-    if not isinstance(payload, dict):
-        raise OpenError("The request inside is not a JSON object.", code="shape")
-    flow_id = payload.get(FLOW_ID_MEMBER)
-    if (
-        not isinstance(flow_id, str)
-        or not FLOW_ID_FORM.fullmatch(flow_id)
-        or not mac.equal(flow_id, opened.context if isinstance(opened.context, str) else "")
-        or not mac.equal(flow_id, credentials.identity.get(FLOW_ID, ""))
-    ):
-        raise AuthenticationError(
-            "The flow-id inside is not the one of the flow.",
-            "Send the same flow-id inside and outside.",
-            code="flow_id",
-        )
-    given = payload.get(SECURITY_ID_MEMBER)
-    versions = credentials.accepted(SECURITY_ID)
-    index = mac.equal_any(
-        [version.text for version in versions], given if isinstance(given, str) else ""
-    )
-    if index is None:
-        raise AuthenticationError(
-            "The security-id is missing or not one of the flow.",
-            "Send the security-id that was issued with the flow-id.",
-            code="security_id",
-        )
-    return replace(opened, opened_by=(*opened.opened_by, versions[index]))
 
 
 class KairosScheme(Scheme[KairosOptions]):

@@ -65,11 +65,18 @@ class KairosOptions(Options):
         "text and AES key, so it is for learning, not for live data. Not set: on for a flow with "
         "the sandbox behind it, off for every other.",
     )
+    plain_requests: bool = Field(
+        True,
+        title="Unencrypted requests",
+        description="Whether the addresses for unencrypted calls answer. Off: calls are taken "
+        "encrypted only; the pull address, which has no encrypted form, still answers.",
+    )
     partner_key_generation: bool = Field(
         False,
         title="Key generation by the partner",
         description="Whether /enc/outbound/generateKeyPair answers. The first pair it makes "
-        "becomes active; any later one is staged until an administrator promotes it.",
+        "becomes active; any later one is staged until an administrator promotes it, and while "
+        "one waits no other is made.",
     )
     error_http_status: ErrorHTTPStatus = Field(
         ErrorHTTPStatus.ALWAYS_200,
@@ -103,8 +110,8 @@ class KairosOptions(Options):
         ge=0,
         le=1_000_000_000,
         title="Balance (calls)",
-        description="How many calls the flow may place in all; a request for more than what is "
-        "left is refused with code 212. Not set: unlimited.",
+        description="How many calls the flow may place in all, counted while a balance is set; a "
+        "request for more than what is left is refused with code 212. Not set: unlimited.",
     )
     international_calls: bool = Field(
         True,
@@ -125,12 +132,4 @@ class KairosOptions(Options):
         title="Callback user name",
         description="User name for HTTP Basic authentication at the partner's callback address; "
         "the password is the key of purpose callback_basic_password. Empty: no authentication.",
-    )
-    sandbox_seed: int = Field(
-        0,
-        ge=0,
-        le=2**63 - 1,
-        title="Sandbox seed",
-        description="Decides, together with each call's number and identifier, how simulated "
-        "calls end. The same seed gives the same outcomes.",
     )
