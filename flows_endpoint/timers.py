@@ -7,7 +7,7 @@ done exactly once in the database however often a worker dies. Handlers touch th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -36,9 +36,16 @@ def handler(kind: str) -> Callable[[_Handler], _Handler]:
 
 def schedule(flow_id: str, kind: str, subject: str, due_at: datetime) -> None:
     """Have the handler of ``kind`` run for ``subject`` at ``due_at``, after this commits."""
+    schedule_many(flow_id, kind, [(subject, due_at)])
+
+
+def schedule_many(flow_id: str, kind: str, due: Iterable[tuple[str, datetime]]) -> None:
+    """Do what :func:`schedule` does for each ``(subject, due_at)``, in as few statements as fit."""
     if kind not in _handlers:
         raise KeyError(f"no handler for {kind}")
-    Timer.objects.create(flow_id=flow_id, kind=kind, subject=subject, due_at=due_at)
+    Timer.objects.bulk_create(
+        Timer(flow_id=flow_id, kind=kind, subject=subject, due_at=due_at) for subject, due_at in due
+    )
 
 
 def sandbox_delay(seconds: float) -> timedelta:
