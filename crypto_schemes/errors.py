@@ -7,6 +7,8 @@ them ever quotes key material, plaintext or the input it complains about.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SchemeError(Exception):
     """Base of every error raised by :mod:`crypto_schemes`."""
@@ -82,6 +84,14 @@ class KeyUnavailableError(SchemeError):
 
 
 class OptionsError(SchemeError):
-    """Options of a flow are unknown or out of range."""
+    """Options of a flow are unknown or out of range.
+
+    ``problems`` pairs each option's name (empty where several together are wrong) with
+    what is wrong and would do.
+    """
 
     code = "bad_options"
+
+    def __init__(self, problems: Sequence[tuple[str, str]], fix: str = "") -> None:
+        super().__init__("; ".join(f"{name or 'options'}: {what}" for name, what in problems), fix)
+        self.problems = tuple(problems)

@@ -189,3 +189,41 @@ def parse_material(spec: PurposeSpec, stored: bytes, *, trusted: bool) -> Materi
             f"It must match {spec.pattern}.",
         )
     return text
+
+
+def material_to_text(spec: PurposeSpec, stored: bytes) -> str:
+    """Return stored material as a partner receives it.
+
+    RSA: the public half as PEM; AES: standard base64; token: itself. Raises
+    KeyMaterialError for anything that is not material of ``spec``.
+    """
+    material = parse_material(spec, stored, trusted=True)
+    if isinstance(material, str):
+        return material
+    if isinstance(material, bytes):
+        return base64_text.encode(material)
+    return rsa.public_pem(material)
+
+
+def material_from_text(spec: PurposeSpec, text: str, passphrase: str = "") -> bytes:
+    """Return the stored form of a secret that a person pasted, fully checked.
+
+    RSA: a private key as PEM (PKCS#1 or PKCS#8, ``passphrase`` where it has one); AES: base64
+    in either alphabet; token: the text. White space around it is dropped. Raises
+    KeyMaterialError.
+    """
+    if spec.kind is Kind.RSA:
+        key = rsa.load_private_pem(text.strip(), passphrase.encode("utf-8") or None)
+        stored = rsa.private_to_der(key)
+    elif spec.kind is Kind.AES:
+        try:
+            stored = base64_text.decode_any(text, white_space=True)
+        except base64_text.Base64TextError:
+            raise KeyMaterialError(f"{spec.name} must be written as base64.") from None
+    else:
+        try:
+            stored = text.strip().encode("ascii")
+        except UnicodeEncodeError:
+            raise KeyMaterialError(f"{spec.name} must be plain ASCII text.") from None
+    parse_material(spec, stored, trusted=False)
+    return stored

@@ -29,16 +29,18 @@ class Options(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise OptionsError("; ".join(_sentences(error, cls))) from None
+            raise OptionsError(_problems(error, cls)) from None
 
 
-def _sentences(error: ValidationError, options: type[Options]) -> list[str]:
-    sentences = []
+def _problems(error: ValidationError, options: type[Options]) -> list[tuple[str, str]]:
+    problems = []
     for item in error.errors(include_input=False, include_url=False, include_context=False):
-        name = ".".join(str(part) for part in item["loc"]) or "options"
+        name, *inside = (str(part) for part in item["loc"]) if item["loc"] else ("",)
+        what = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             known = ", ".join(sorted(options.model_fields))
-            sentences.append(f"{name}: there is no such option; known are {known}")
-        else:
-            sentences.append(f"{name}: {item['msg']}")
-    return sentences
+            what = f"there is no such option; known are {known}"
+        elif inside:
+            what = f"{'.'.join(inside)}: {what}"
+        problems.append((name, what))
+    return problems

@@ -11,7 +11,14 @@ from crypto_schemes import json_text
 from crypto_schemes.envelope import OpenedRequest, SealedCallback, SealedReply, SealedRequest
 from crypto_schemes.errors import OpenError, SealError
 from crypto_schemes.json_text import JSONTextError, JSONValue
-from crypto_schemes.keys import Credentials, Kind, PurposeSpec
+from crypto_schemes.keys import (
+    Credentials,
+    Kind,
+    PurposeSpec,
+    generate_material,
+    material_from_text,
+    material_to_text,
+)
 from crypto_schemes.options import Options
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -65,6 +72,8 @@ class Scheme(ABC, Generic[OptionsT]):
     located_by: ClassVar[str | None] = "address"
     #: Members of the credential bundle, in order.
     bundle: ClassVar[tuple[str, ...]]
+    #: Path of the main operation; ``{address}`` stands for the flow's address.
+    path: ClassVar[str]
 
     @abstractmethod
     def open_request(
@@ -126,6 +135,24 @@ class Scheme(ABC, Generic[OptionsT]):
     def callback_acknowledged(self, body: bytes) -> bool:
         """Return whether the body of a 2xx answer means *taken*; any does unless overridden."""
         return True
+
+    def main_path(self, address: str, options: OptionsT) -> str:
+        """Return the path of the main operation of the flow at ``address``."""
+        return self.path.format(address=address)
+
+    def new_material(self, spec: PurposeSpec, options: OptionsT) -> bytes:
+        """Return fresh material of ``spec`` in its stored form."""
+        return generate_material(spec, self.key_size(spec, options))
+
+    def material_to_text(self, spec: PurposeSpec, stored: bytes, options: OptionsT) -> str:
+        """Return stored material as a partner receives it. Raises KeyMaterialError."""
+        return material_to_text(spec, stored)
+
+    def material_from_text(
+        self, spec: PurposeSpec, text: str, options: OptionsT, passphrase: str = ""
+    ) -> bytes:
+        """Return the stored form of pasted material, checked. Raises KeyMaterialError."""
+        return material_from_text(spec, text, passphrase)
 
     def purpose(self, name: str) -> PurposeSpec:
         """Return the purpose called ``name``. Raises KeyError for one the scheme has not."""

@@ -73,6 +73,7 @@ class CitCall(Scheme[CitCallOptions]):
     )
     located_by = USERID
     bundle = (USERID, API_KEY)
+    path = "/v2/asynccall"
 
     def open_request(
         self,

@@ -14,6 +14,7 @@ from crypto_schemes.isu.headers import (
     open_header,
     seal_header,
 )
+from crypto_schemes.isu.key_text import key_from_text, key_to_text, new_key
 from crypto_schemes.isu.options import IsuOptions
 from crypto_schemes.isu.value import open_any, seal_value, try_json
 from crypto_schemes.json_text import JSONValue
@@ -85,6 +86,28 @@ class IsuScheme(Scheme[IsuOptions]):
             credential="aes_payload_key_base64",
         ),
     )
+
+    def main_path(self, address: str, options: IsuOptions) -> str:
+        """Return the path of payouts, a setting of the flow."""
+        return options.payout_path
+
+    def new_material(self, spec: PurposeSpec, options: IsuOptions) -> bytes:
+        """Return fresh material; AES keys are such as ``key_encoding`` can write."""
+        return new_key(options) if spec.kind is Kind.AES else super().new_material(spec, options)
+
+    def material_to_text(self, spec: PurposeSpec, stored: bytes, options: IsuOptions) -> str:
+        """Return what is handed out; AES keys are written as ``key_encoding`` says."""
+        if spec.kind is Kind.AES:
+            return key_to_text(stored, options)
+        return super().material_to_text(spec, stored, options)
+
+    def material_from_text(
+        self, spec: PurposeSpec, text: str, options: IsuOptions, passphrase: str = ""
+    ) -> bytes:
+        """Return the stored form; AES keys are read as ``key_encoding`` says."""
+        if spec.kind is Kind.AES:
+            return key_from_text(text.strip(), options)
+        return super().material_from_text(spec, text, options, passphrase)
 
     def open_request(
         self, request: SealedRequest, credentials: Credentials, options: IsuOptions, *, now: float

@@ -94,6 +94,7 @@ class KairosScheme(Scheme[KairosOptions]):
     )
     located_by = FLOW_ID
     bundle = (FLOW_ID, SECURITY_ID, "public_key_pem")
+    path = "/kairos-apis/enc/outbound/create"
 
     def key_size(self, spec: PurposeSpec, options: KairosOptions) -> int:
         """Return the option ``rsa_bits`` for the key pair."""

@@ -121,6 +121,7 @@ class WhatsAppFlows(Scheme[WhatsAppFlowsOptions]):
     identity: ClassVar[tuple[IdentityField, ...]] = ()
     located_by: ClassVar[str | None] = "address"
     bundle: ClassVar[tuple[str, ...]] = ("public_key_pem", "app_secret", "verify_token")
+    path: ClassVar[str] = "/whatsapp/flows/{address}"
 
     def open_request(
         self,
