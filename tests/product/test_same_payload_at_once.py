@@ -5,36 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from crypto_schemes import registry
-from crypto_schemes.ciphers import rsa
-from crypto_schemes.keys import Credentials, KeyVersion
+from tests.support.partner import Partner
 from tests.support.product import ROOT, Product
 
 pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(180)]
 
 
-def _sealed(credentials: dict[str, str]) -> str:
-    scheme = registry.get("kairos")
-    partner = Credentials(
-        identity={"flow_id": credentials["flow_id"]},
-        versions={
-            "kairos_rsa": (
-                KeyVersion(
-                    "k", "kairos_rsa", 1, rsa.load_public_pem(credentials["public_key_pem"])
-                ),
-            )
-        },
-    )
+def test_exactly_one_is_accepted(installation: Product) -> None:
+    flow = installation.provision("kairos")
+    partner = Partner(flow, installation.url)
     payload = {
         "api-version": "1.0",
-        "security-id": credentials["security_id"],
-        "flow-id": credentials["flow_id"],
+        "security-id": partner.bundle["security_id"],
+        "flow-id": partner.bundle["flow_id"],
         "calls": [
             {
                 "client-identifier": "race-1",
@@ -44,36 +32,15 @@ def _sealed(credentials: dict[str, str]) -> str:
             }
         ],
     }
-    options = scheme.options_type.from_mapping({})
-    return scheme.seal_request(payload, partner, options, now=time.time()).body.decode()
-
-
-def test_exactly_one_is_accepted(installation: Product) -> None:
-    flow = installation.provision("kairos")
     order = {
-        "url": installation.url + flow["path"],
-        "body": _sealed(flow["credentials"]),
+        "url": partner.url,
+        "body": partner.seal(payload).body.decode(),
         "headers": {"Content-Type": "application/json"},
         "times": 100,
         "threads": 10,
     }
-    senders = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.support.hammer"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    senders = [_sender(order) for _ in range(2)]
     seen: Counter[tuple[int, Any]] = Counter()
-    for sender in senders:
-        assert sender.stdin is not None
-        assert sender.stdout is not None
-        sender.stdin.write(json.dumps(order) + "\n")
-        sender.stdin.flush()
-        assert sender.stdout.readline() == "ready\n"
     for sender in senders:
         assert sender.stdin is not None
         sender.stdin.write("go\n")
@@ -83,3 +50,19 @@ def test_exactly_one_is_accepted(installation: Product) -> None:
         for status, body, count in json.loads(output):
             seen[status, json.loads(body)["api-response-code"]] += count
     assert seen == {(200, 200): 1, (200, 201): 199}
+
+
+def _sender(order: dict[str, Any]) -> subprocess.Popen[str]:
+    sender = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.hammer"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert sender.stdin is not None
+    assert sender.stdout is not None
+    sender.stdin.write(json.dumps(order) + "\n")
+    sender.stdin.flush()
+    assert sender.stdout.readline() == "ready\n"
+    return sender

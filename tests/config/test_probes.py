@@ -1,0 +1,74 @@
+"""/livez and /readyz tell machines what is there; unknown addresses answer JSON."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client as HttpClient
+from django.utils import timezone
+
+from config import health
+from flows_endpoint.models import WorkerHeartbeat
+
+pytestmark = pytest.mark.django_db
+
+
+def test_livez_asks_nobody(client: HttpClient, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        reply = client.get("/livez")
+    assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
+
+
+def test_readyz_names_every_dependency(client: HttpClient) -> None:
+    WorkerHeartbeat.objects.create(name="worker", at=timezone.now())
+    reply = client.get("/readyz")
+    assert reply.status_code == 200
+    assert reply.json() == {
+        "status": "ok",
+        "checks": dict.fromkeys(
+            ("database", "migrations", "master_key", "redis", "broker", "worker"), "ok"
+        ),
+    }
+
+
+def test_a_silent_worker_is_reported_and_takes_no_node_out(client: HttpClient) -> None:
+    WorkerHeartbeat.objects.create(name="worker", at=timezone.now() - timedelta(seconds=60))
+    reply = client.get("/readyz")
+    assert reply.status_code == 200
+    assert reply.json()["checks"]["worker"] == "no sign of life; is the worker running?"
+
+
+def test_a_missing_dependency_is_503_and_named(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OperationalError("connection to 10.0.0.1 with password x refused")
+
+    monkeypatch.setitem(health._CHECKS, "database", fail)
+    reply = client.get("/readyz")
+    assert reply.status_code == 503
+    assert reply.json()["status"] == "unavailable"
+    assert reply.json()["checks"]["database"] == "OperationalError"
+
+
+def test_a_wrong_master_key_is_503(client: HttpClient, settings: Any) -> None:
+    from tenants import digests  # noqa: PLC0415
+    from tenants.master_keys import MasterKeys, generate  # noqa: PLC0415
+
+    client.get("/readyz")
+    digests.forget_cached()
+    settings.MASTER_KEYS = MasterKeys.parse(generate())
+    reply = client.get("/readyz")
+    assert reply.status_code == 503
+    assert reply.json()["checks"]["master_key"] == "AtRestError"
+
+
+def test_an_unknown_address_answers_json(client: HttpClient) -> None:
+    reply = client.get("/no/such/address")
+    assert (reply.status_code, reply.json()) == (
+        404,
+        {"error": "There is nothing at this address."},
+    )

@@ -1,0 +1,63 @@
+"""One id in and out, in the log and in the exchange log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+import pytest
+from django.conf import settings
+from django.test import Client as HttpClient
+from pythonjsonlogger.json import JsonFormatter
+
+from flows_endpoint.models import ExchangeRow
+from flows_endpoint.request_id import RequestIdFilter
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_given_id_comes_back_and_stands_in_the_exchange_log(client: HttpClient) -> None:
+    reply = client.post("/v2/asynccall", headers={"X-Request-Id": "partner-req.0001"})
+    assert reply["X-Request-Id"] == "partner-req.0001"
+    assert ExchangeRow.objects.get().request_id == "partner-req.0001"
+
+
+@pytest.mark.parametrize(
+    "given", ["", "short", "x" * 65, "has blank 1", "inject\tion1", "ünïcode1"]
+)
+def test_an_unusable_id_is_replaced(client: HttpClient, given: str) -> None:
+    reply = client.get("/livez", headers={"X-Request-Id": given})
+    assert re.fullmatch(r"[0-9a-f]{32}", reply["X-Request-Id"])
+
+
+def test_log_lines_are_json_with_the_id(
+    client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Keep(logging.Handler):
+        lines: list[str] = []
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.lines.append(self.format(record))
+
+    keep = Keep()
+    keep.addFilter(RequestIdFilter())
+    keep.setFormatter(
+        JsonFormatter(
+            settings.LOGGING["formatters"]["json"]["format"],
+            rename_fields=settings.LOGGING["formatters"]["json"]["rename_fields"],
+        )
+    )
+    logger = logging.getLogger("sealgate.exchange")
+    logger.addHandler(keep)
+    try:
+        client.post("/v2/asynccall", headers={"X-Request-Id": "partner-req.0002"})
+    finally:
+        logger.removeHandler(keep)
+    (line,) = [json.loads(text) for text in keep.lines]
+    assert line["request_id"] == "partner-req.0002"
+    assert line["message"] == "exchange"
+    assert line["scheme"] == "citcall"
+    assert line["outcome"] == "refused"
+    assert line["level"] == "INFO"
+    assert line["time"]
