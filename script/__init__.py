@@ -1,0 +1,1 @@
+"""Commands of the repository, and the programs behind them."""

@@ -1,0 +1,181 @@
+"""The server the demo talks to: the one that runs, or one of its own that it ends again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import urllib3
+
+from script.partner_demo.screen import Screen
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_START_SECONDS: Final = 120
+_STOP_SECONDS: Final = 40
+_SECRETS: Final = {"SEALGATE_MASTER_KEYS": "master-keys", "SEALGATE_SECRET_KEY": "secret-key"}
+
+
+class NoServerError(Exception):
+    """There is no server to talk to, and none could be started. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server. ``environment`` is what makes manage.py work on its database."""
+
+    url: str
+    environment: Mapping[str, str] = field(repr=False)
+    is_own: bool
+    has_worker: bool
+
+
+@contextmanager
+def running(url: str, screen: Screen) -> Iterator[Server]:
+    """Give the server at ``url`` or, without one, at the usual port; else start one.
+
+    One that was started works in a directory of its own and is ended, with all it wrote,
+    when the block ends. Raises NoServerError.
+    """
+    usual = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+    state = _state(url or usual)
+    if state is not None:
+        environment = _with_secrets(os.environ)
+        yield Server(url or usual, environment, False, state.get("worker") == "ok")
+    elif url:
+        raise NoServerError(f"No Sealgate answers at {url}/livez. Start it with script/server.")
+    else:
+        with (
+            tempfile.TemporaryDirectory(prefix="sealgate-demo-") as var,
+            _started(Path(var), screen) as server,
+        ):
+            yield server
+
+
+def _state(url: str) -> Mapping[str, Any] | None:
+    """Return the checks of /readyz, or None where no Sealgate answers."""
+    probe = f"demo-{secrets.token_hex(8)}"
+    try:
+        with urllib3.PoolManager(retries=False, timeout=5) as pool:
+            alive = pool.request("GET", f"{url}/livez", headers={"X-Request-Id": probe})
+            if alive.status != 200 or alive.headers.get("X-Request-Id") != probe:
+                return None
+            checks = pool.request("GET", f"{url}/readyz").json()["checks"]
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError):
+        return None
+    # Other programs have probes too; this check is ours alone.
+    return checks if isinstance(checks, dict) and "master_key" in checks else None
+
+
+def _with_secrets(given: Mapping[str, str]) -> dict[str, str]:
+    """Return ``given`` with the secrets' files named, as script/server names them."""
+    environment = dict(given)
+    var = Path(environment.setdefault("SEALGATE_VAR", str(ROOT / "var")))
+    written = _dot_env_names()
+    for name, file in _SECRETS.items():
+        named = {name, f"{name}_FILE"}
+        if not named & written and not any(map(environment.get, named)) and (var / file).is_file():
+            environment[f"{name}_FILE"] = str(var / file)
+    return environment
+
+
+def _dot_env_names() -> set[str]:
+    with suppress(OSError):
+        lines = (ROOT / ".env").read_text(encoding="utf-8").splitlines()
+        names = (line.strip().removeprefix("export ").partition("=")[0] for line in lines)
+        return {name.strip() for name in names}
+    return set()
+
+
+@contextmanager
+def _started(var: Path, screen: Screen) -> Iterator[Server]:
+    port = _free_port()
+    environment = _isolated(var, port)
+    url = f"http://127.0.0.1:{port}"
+    log = var / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(ROOT / "script" / "server")],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        with screen.waiting("Starting a server for this demo"):
+            _wait_until_ready(url, process, log)
+        yield Server(url, _with_secrets(environment), is_own=True, has_worker=True)
+    finally:
+        with screen.waiting("Ending the server"):
+            _end(process)
+
+
+def _isolated(var: Path, port: int) -> dict[str, str]:
+    """Return the environment of a server whose every trace is in ``var``.
+
+    Nothing is left to an .env of the checkout that could lead to another database.
+    """
+    passed_on = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SEALGATE_", "DATABASE_URL", "REDIS_URL", "CELERY_"))
+    }
+    return passed_on | {
+        "PORT": str(port),
+        "SEALGATE_VAR": str(var),
+        "SEALGATE_BIND": "127.0.0.1",
+        "SEALGATE_ALLOWED_HOSTS": "127.0.0.1",
+        "SEALGATE_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SEALGATE_TLS": "false",
+        "DATABASE_URL": f"sqlite:///{var / 'sealgate.sqlite3'}",
+        "REDIS_URL": "",
+        "REDIS_URL_FILE": "",
+        "CELERY_BROKER_URL": "filesystem://localhost/",
+        "CELERY_BROKER_URL_FILE": "",
+    }
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the server and its worker answer. Raises NoServerError."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise NoServerError(f"script/server ended: {_tail(log)}")
+        state = _state(url)
+        if state is not None and all(check == "ok" for check in state.values()):
+            return
+        time.sleep(0.25)
+    raise NoServerError(f"script/server is not ready after {_START_SECONDS} s: {_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-1500:].strip() or "it said nothing"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End script/server, which ends what it started; what is left after a while is killed."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    # The process group is this server's alone: it was started in a session of its own.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
