@@ -79,6 +79,15 @@ class FlynnOptions(Options):
         title="Live sessions a user",
         description="A log-in beyond this many is refused until a session ends or expires.",
     )
+    max_failed_openings: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        title="Failed openings a session",
+        description="A session that has sent this many requests whose encrypted headers do not "
+        "open is ended and the user logs in again. It keeps whoever got hold of a token and of "
+        "recorded headers from finding out their content by trying.",
+    )
     portal_session_minutes: int = Field(
         default=360,
         ge=0,

@@ -1,9 +1,9 @@
 """User tokens of Flynn: JSON Web Tokens (RFC 7519) signed HS256 with the flow's own key.
 
 The vendor says that a token is a bare JWT, not what is in it. Ours says who, for which
-organisations, until when, and until when it may be renewed. That a session was ended
-early, or that a user has too many, is not in a token: whoever keeps the sessions looks
-``token_id`` up.
+organisations, until when, and until when it may be renewed. A session is what a log-in
+begins and every renewal goes on with; that one was ended early, or that a user has too
+many, is not in a token: whoever keeps the sessions looks ``session_id`` up.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
 
+from crypto_schemes import base64_text, json_text
+from crypto_schemes.base64_text import Base64TextError
 from crypto_schemes.ciphers import mac
 from crypto_schemes.errors import AuthenticationError
 from crypto_schemes.flynn.options import FlynnOptions
+from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.keys import Credentials, KeyVersion
 
 TOKEN_SIGNING = "token_signing"
@@ -36,12 +39,13 @@ _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 class Claims:
     """What a token says; times in Unix seconds.
 
-    ``renewable_until`` is the last second a renewal of it may reach; ``minutes`` the
-    length that each renewal gives.
+    ``session_id`` is the same in every renewal, 32 hex digits; ``renewable_until`` the last
+    second that one may reach; ``minutes`` the length that each gives.
     """
 
     user_id: str
     org_ids: tuple[str, ...]
+    session_id: str
     token_id: str
     issued_at: int
     expires_at: int
@@ -77,6 +81,7 @@ def issue(
     claims = Claims(
         user_id=user_id,
         org_ids=tuple(org_ids),
+        session_id=secrets.token_hex(16),
         token_id=secrets.token_hex(16),
         issued_at=start,
         expires_at=start + length * 60,
@@ -87,20 +92,17 @@ def issue(
 
 
 def renew(claims: Claims, credentials: Credentials, *, now: float) -> tuple[str, Claims]:
-    """Return a successor of a token in force, with an id of its own.
+    """Return a successor of a token in force, for the same session.
 
     It lasts as long as its predecessor did, but never past ``renewable_until``.
     Raises KeyUnavailableError without an active signing key.
     """
     start = int(now)
-    renewed = Claims(
-        user_id=claims.user_id,
-        org_ids=claims.org_ids,
+    renewed = replace(
+        claims,
         token_id=secrets.token_hex(16),
         issued_at=start,
         expires_at=min(start + claims.minutes * 60, claims.renewable_until),
-        renewable_until=claims.renewable_until,
-        minutes=claims.minutes,
     )
     return _write(renewed, credentials), renewed
 
@@ -131,6 +133,22 @@ def read(token: str, credentials: Credentials, *, now: float) -> ReadToken:
     raise _invalid()
 
 
+def claimed_org(token: str) -> str:
+    """Return the first organisation a token names, without any proof; empty for none.
+
+    Only good for finding the flow whose keys then prove it with :func:`read`.
+    """
+    if len(token) > _LONGEST or not _FORM.fullmatch(token):
+        return ""
+    try:
+        contents = json_text.parse(base64_text.decode_any(token.split(".")[1]))
+    except (Base64TextError, JSONTextError):
+        return ""
+    orgs = contents.get("orgs") if isinstance(contents, dict) else None
+    first = orgs[0] if isinstance(orgs, list) and orgs else ""
+    return first if isinstance(first, str) else ""
+
+
 def match_secret(purpose: str, given: str, credentials: Credentials) -> KeyVersion | None:
     """Return the accepted version of a password that equals ``given``, or None.
 
@@ -154,6 +172,7 @@ def _write(claims: Claims, credentials: Credentials) -> str:
         "iss": _ISSUER,
         "sub": claims.user_id,
         "orgs": list(claims.org_ids),
+        "sid": claims.session_id,
         "jti": claims.token_id,
         "iat": claims.issued_at,
         "exp": claims.expires_at,
@@ -186,7 +205,7 @@ def _verified(token: str, version: KeyVersion) -> dict[str, Any] | None:
 
 def _claims(contents: dict[str, Any]) -> Claims:
     """Return the claims; a genuine signature over other contents is other software's."""
-    texts = [contents.get("sub"), contents.get("jti")]
+    texts = [contents.get(name) for name in ("sub", "sid", "jti")]
     numbers = [contents.get(name) for name in ("iat", "exp", "end", "min")]
     orgs = contents.get("orgs")
     if (
@@ -198,6 +217,7 @@ def _claims(contents: dict[str, Any]) -> Claims:
     return Claims(
         user_id=contents["sub"],
         org_ids=tuple(orgs),
+        session_id=contents["sid"],
         token_id=contents["jti"],
         issued_at=contents["iat"],
         expires_at=contents["exp"],

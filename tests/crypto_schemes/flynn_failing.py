@@ -71,6 +71,7 @@ def forged(key: bytes | None, algorithm: str, **changes: Any) -> str:
         "iss": "theodore",
         "sub": "u-1",
         "orgs": [ORG],
+        "sid": "2",
         "jti": "1",
         "iat": int(NOW),
         "exp": int(NOW) + 600,
@@ -119,6 +120,7 @@ FAILURES: dict[str, Case] = {
         "token_invalid",
     ),
     "no subject": (by(forged(SIGNING_KEY, "HS256", sub=...)), AuthenticationError, "token_invalid"),
+    "no session": (by(forged(SIGNING_KEY, "HS256", sid=...)), AuthenticationError, "token_invalid"),
     "no end": (by(forged(SIGNING_KEY, "HS256", end=...)), AuthenticationError, "token_invalid"),
     "orgs a text": (
         by(forged(SIGNING_KEY, "HS256", orgs=ORG)),

@@ -27,6 +27,7 @@ def made(name: str, address: str) -> str:
 def test_the_scheme_is_registered() -> None:
     assert registry.get("flynn") is SCHEME
     assert SCHEME.located_by == "org_id"
+    assert SCHEME.main_path(ADDRESS, FlynnOptions()) == "/authenticate-with-secrets"
     assert SCHEME.bundle == (
         "org_id",
         "handle",
@@ -159,6 +160,7 @@ def test_the_defaults() -> None:
         "token_max_minutes": 360,
         "token_renewal_factor": 6,
         "max_sessions": 10,
+        "max_failed_openings": 100,
         "portal_session_minutes": 360,
     }
 

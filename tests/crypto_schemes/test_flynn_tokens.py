@@ -6,7 +6,7 @@ import pytest
 
 from crypto_schemes.errors import KeyUnavailableError
 from crypto_schemes.flynn import FlynnOptions
-from crypto_schemes.flynn.tokens import Claims, issue, read, renew
+from crypto_schemes.flynn.tokens import Claims, claimed_org, issue, read, renew
 from crypto_schemes.keys import Credentials
 from tests.crypto_schemes.flynn_partner import NOW, OPTIONS, ORG, server
 
@@ -22,13 +22,14 @@ def test_the_length_is_what_was_asked_for_within_bounds(wanted: int | None, minu
     assert claims == Claims(
         user_id="u-1",
         org_ids=(ORG,),
+        session_id=claims.session_id,
         token_id=claims.token_id,
         issued_at=START,
         expires_at=START + minutes * 60,
         renewable_until=START + minutes * 60 * 6,
         minutes=minutes,
     )
-    assert len(claims.token_id) == 32
+    assert len(claims.session_id) == len(claims.token_id) == 32
     assert read(text, server(), now=NOW).claims == claims
 
 
@@ -42,6 +43,7 @@ def test_a_renewed_token_never_outlives_six_lengths() -> None:
         text, renewed = renew(claims, server(), now=now)
         assert read(text, server(), now=now).claims == renewed
         assert renewed.renewable_until == START + 3600
+        assert renewed.session_id == claims.session_id
         ids.add(renewed.token_id)
         ends.append(renewed.expires_at - START)
         if renewed.expires_at == claims.expires_at:
@@ -67,3 +69,22 @@ def test_two_tokens_are_never_the_same() -> None:
 def test_without_a_signing_key_there_is_no_token() -> None:
     with pytest.raises(KeyUnavailableError):
         issue("u-1", (ORG,), Credentials(), OPTIONS, now=NOW)
+
+
+def test_a_token_names_its_organisation_without_proof() -> None:
+    text, _ = issue("u-1", (ORG, "other"), server(), OPTIONS, now=NOW)
+    head, contents, _ = text.split(".")
+    assert claimed_org(text) == ORG
+    assert claimed_org(f"{head}.{contents}.AAAA") == ORG
+    none, _ = issue("u-1", (), server(), OPTIONS, now=NOW)
+    for other in (
+        none,
+        "",
+        "a.b.c",
+        "a" * 5000,
+        "e30.e30.AA",  # {}
+        "e30.eyJvcmdzIjpbMV19.AA",  # {"orgs":[1]}
+        "e30.eyJvcmdzIjoieCJ9.AA",  # {"orgs":"x"}
+        "e30.W10.AA",  # []
+    ):
+        assert claimed_org(other) == ""
