@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from flows_endpoint import timers
+from flows_endpoint import housekeeping, timers
 from flows_endpoint.guards import attempts, replay
 from flows_endpoint.models import WorkerHeartbeat
 
@@ -26,6 +26,7 @@ def heartbeat() -> None:
 
 @shared_task
 def forget_the_past() -> None:
-    """Delete replay marks and attempt counts that no longer guard anything."""
+    """Delete what no longer guards anything: replay marks, attempt counts, the contracts' own."""
     replay.forget_expired(time.time())
     attempts.forget_expired(time.time())
+    housekeeping.run(time.time())

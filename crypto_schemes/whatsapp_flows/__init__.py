@@ -6,6 +6,19 @@ challenges; ``payload`` reads what was opened; ``flow_json`` checks what is to b
 """
 
 from crypto_schemes.whatsapp_flows.options import WhatsAppFlowsOptions
-from crypto_schemes.whatsapp_flows.scheme import MAX_BODY, SCHEME, Session, WhatsAppFlows
+from crypto_schemes.whatsapp_flows.scheme import (
+    MAX_BODY,
+    SCHEME,
+    Session,
+    WhatsAppFlows,
+    write_envelope,
+)
 
-__all__ = ["MAX_BODY", "SCHEME", "Session", "WhatsAppFlows", "WhatsAppFlowsOptions"]
+__all__ = [
+    "MAX_BODY",
+    "SCHEME",
+    "Session",
+    "WhatsAppFlows",
+    "WhatsAppFlowsOptions",
+    "write_envelope",
+]

@@ -195,7 +195,7 @@ def _check_screen(
 ) -> None:
     if screen not in flow.screens:
         raise ReplyError(
-            f"The screen {screen[:80]!r} is not in the Flow JSON.",
+            "The screen is not one of the Flow JSON.",
             f"Use one of {', '.join(sorted(flow.screens))}.",
         )
     if screen not in flow.reachable(request):

@@ -201,15 +201,8 @@ class WhatsAppFlows(Scheme[WhatsAppFlowsOptions]):
         public_key = credentials.active("whatsapp_rsa").rsa_public
         app_secret = credentials.active("app_secret")
         session = Session(secrets.token_bytes(AES_KEY), secrets.token_bytes(IV))
-        members = {
-            "encrypted_flow_data": aes.gcm_encrypt(session.key, session.iv, raw),
-            "encrypted_aes_key": rsa.encrypt(public_key, session.key, _PADDING),
-            "initial_vector": session.iv,
-        }
-        text = json_text.compact(
-            {name: base64_text.encode(value) for name, value in members.items()}
-        )
-        body = text.replace(b"/", b"\\/")
+        block = rsa.encrypt(public_key, session.key, _PADDING)
+        body = write_envelope(raw, session, block)
         return SealedRequest(
             body=body,
             headers={
@@ -252,6 +245,17 @@ class WhatsAppFlows(Scheme[WhatsAppFlowsOptions]):
         except aes.AESDecryptionError:
             raise OpenError("The reply cannot be opened.", code="gcm") from None
         return read_json(raw)
+
+
+def write_envelope(raw: bytes, session: Session, block: bytes) -> bytes:
+    """Return the body of a request: ``raw`` sealed under ``session``, whose key ``block`` wraps."""
+    members = {
+        "encrypted_flow_data": aes.gcm_encrypt(session.key, session.iv, raw),
+        "encrypted_aes_key": block,
+        "initial_vector": session.iv,
+    }
+    text = json_text.compact({name: base64_text.encode(value) for name, value in members.items()})
+    return text.replace(b"/", b"\\/")
 
 
 def _plain_error(body: bytes) -> JSONValue:

@@ -150,8 +150,10 @@ def _vouches(claims: Mapping[str, Any], flow_token: JSONValue, now: float) -> bo
     )
 
 
-def answer_challenge(query: Mapping[str, str], tokens: Sequence[KeyVersion]) -> str:
-    """Return the text that proves to Meta that a webhook address is ours.
+def answer_challenge(
+    query: Mapping[str, str], tokens: Sequence[KeyVersion]
+) -> tuple[str, KeyVersion]:
+    """Return the text that proves a webhook address to be ours, and the token that fitted.
 
     ``query`` are the parameters of the GET request. Raises AuthenticationError for a
     wrong ``hub.verify_token``, EnvelopeError for a request that is not a subscription
@@ -171,4 +173,4 @@ def answer_challenge(query: Mapping[str, str], tokens: Sequence[KeyVersion]) -> 
     challenge = query.get("hub.challenge", "")
     if not _CHALLENGE.fullmatch(challenge):
         raise EnvelopeError("The hub.challenge parameter is missing or malformed.")
-    return challenge
+    return challenge, tokens[fitting]

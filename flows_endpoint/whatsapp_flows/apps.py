@@ -8,4 +8,11 @@ class WhatsappFlowsConfig(AppConfig):
 
     name = "flows_endpoint.whatsapp_flows"
     label = "whatsapp_flows"
-    verbose_name = "WhatsappFlows sandbox"
+    verbose_name = "WhatsApp Flows"
+
+    def ready(self) -> None:
+        """Register what tidies up."""
+        from flows_endpoint import housekeeping  # noqa: PLC0415 - models are ready only now
+        from flows_endpoint.whatsapp_flows import steps  # noqa: PLC0415
+
+        housekeeping.register("whatsapp_flows.steps", steps.forget_expired)

@@ -85,7 +85,7 @@ def test_replies_no_phone_can_use(reply: Any) -> None:
 @pytest.mark.parametrize(
     ("request_", "reply", "what"),
     [
-        (_request(), _reply("FOURTH", {}), "The screen 'FOURTH' is not in the Flow JSON."),
+        (_request(), _reply("FOURTH", {}), "The screen is not one of the Flow JSON."),
         (_request(), _reply("THIRD", {"count": 1}), "The screen THIRD cannot follow FIRST."),
         (
             _request("SECOND"),

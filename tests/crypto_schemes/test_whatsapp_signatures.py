@@ -185,7 +185,7 @@ QUERY = {
 @pytest.mark.parametrize("token", [VERIFY, OLD_VERIFY])
 def test_a_challenge_is_echoed_for_either_token(token: KeyVersion) -> None:
     query = QUERY | {"hub.verify_token": token.text}
-    assert answer_challenge(query, (VERIFY, OLD_VERIFY)) == "1158201444"
+    assert answer_challenge(query, (VERIFY, OLD_VERIFY)) == ("1158201444", token)
 
 
 @pytest.mark.parametrize(

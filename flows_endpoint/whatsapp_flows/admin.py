@@ -1,0 +1,69 @@
+"""What an administrator sees: ids, kinds and times. What was said in a flow stays sealed."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from flows_endpoint.whatsapp_flows.models import (
+    Appointment,
+    ErrorReport,
+    StepReply,
+    WebhookUpdate,
+)
+
+
+class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows are written by the wire alone."""
+
+    list_select_related = ("flow",)
+    list_filter: tuple[str, ...] = ("flow__client",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+
+@admin.register(ErrorReport)
+class ErrorReportAdmin(_ReadOnly):
+    """Complaints of phones about our replies."""
+
+    list_display = ("received_at", "flow", "kind")
+    list_filter = ("kind", "flow__client")
+    date_hierarchy = "received_at"
+    fields = ("id", *list_display)
+
+
+@admin.register(WebhookUpdate)
+class WebhookUpdateAdmin(_ReadOnly):
+    """Updates received at the webhook addresses."""
+
+    list_display = ("received_at", "flow", "kind", "id")
+    list_filter = ("kind", "flow__client")
+    date_hierarchy = "received_at"
+    fields = list_display
+
+
+@admin.register(Appointment)
+class AppointmentAdmin(_ReadOnly):
+    """Bookings of the sandbox."""
+
+    list_display = ("id", "flow", "created_at")
+    date_hierarchy = "created_at"
+    fields = list_display
+
+
+@admin.register(StepReply)
+class StepReplyAdmin(_ReadOnly):
+    """Steps whose first reply is still given again."""
+
+    list_display = ("__str__", "flow", "expires_at")
+    fields = ("name", "flow", "expires_at")

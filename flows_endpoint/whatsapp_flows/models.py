@@ -1,0 +1,155 @@
+"""What WhatsApp flows leave behind: replies to give again, reports, updates, appointments.
+
+Everything that was opened or signed by somebody is sealed at rest; what stands in clear are
+ids, times, kinds from a fixed list, and keyed digests.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from tenants.models import Flow
+
+
+class StepReply(models.Model):
+    """The first reply to one step of a user, for the phone's retry button.
+
+    An empty ``reply`` is a step still being served by ``owner``; past ``expires_at`` the row
+    means nothing any more and may be taken over.
+    """
+
+    #: Keyed digest of flow, token, screen and data.
+    name = models.CharField(max_length=64, primary_key=True)
+    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
+    owner = models.CharField(max_length=32)
+    reply = models.BinaryField(default=bytes)
+    expires_at = models.FloatField(db_index=True, help_text="Unix seconds.")
+
+    class Meta:
+        verbose_name = "step reply"
+        verbose_name_plural = "step replies"
+
+    def __str__(self) -> str:
+        return self.name[:12]
+
+    @property
+    def at_rest_context(self) -> str:
+        """Return the context that binds the reply to this row."""
+        return f"whatsapp_flows.stepreply|{self.name}"
+
+
+class ErrorKind(models.TextChoices):
+    """What a phone complains about."""
+
+    DECRYPTION = "response-decryption-error", "It could not decrypt our reply"
+    TRANSITION = "invalid-screen-transition", "Our screen may not follow"
+    SCHEMA = "payload-schema-error", "Our data does not fit the screen"
+    COMPONENTS = "components-validation-error", "A component refuses our data"
+    OTHER = "other", "Other"
+
+
+class ErrorReport(models.Model):
+    """A phone's report that it could not use an earlier reply."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=32, choices=ErrorKind)
+    #: JSON of key, message and screen, sealed.
+    body = models.BinaryField()
+    received_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("-received_at",)
+        verbose_name = "error report"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=ErrorKind.values), name="whatsapp_error_kind_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def at_rest_context(self) -> str:
+        """Return the context that binds the body to this row."""
+        return f"whatsapp_flows.errorreport|{self.id}"
+
+
+class UpdateKind(models.TextChoices):
+    """What a webhook update is about: its field, where it is one we know."""
+
+    MESSAGES = "messages", "Messages and their statuses"
+    FLOWS = "flows", "Flow status, error rate, latency"
+    ACCOUNT = "account_update", "Business account"
+    ACCOUNT_ALERTS = "account_alerts", "Alerts of the business account"
+    QUALITY = "phone_number_quality_update", "Quality of the phone number"
+    TEMPLATE = "message_template_status_update", "Status of a template"
+    OTHER = "other", "Other"
+    #: Signed, but not the JSON it should be: kept whole.
+    UNREADABLE = "unreadable", "Unreadable"
+
+
+class WebhookUpdate(models.Model):
+    """One signed update as it came, once, however often it was delivered."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
+    #: Keyed digest of flow and content.
+    digest = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=32, choices=UpdateKind)
+    #: JSON of one change with the id and time of its entry, sealed; raw bytes if unreadable.
+    body = models.BinaryField()
+    received_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("-received_at",)
+        verbose_name = "webhook update"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=UpdateKind.values), name="whatsapp_update_kind_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def at_rest_context(self) -> str:
+        """Return the context that binds the body to this row."""
+        return f"whatsapp_flows.webhookupdate|{self.id}"
+
+
+class Appointment(models.Model):
+    """An appointment booked through the sandbox's form."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
+    #: Keyed digest of flow, branch, date and time: a slot is given away once.
+    slot_digest = models.CharField(max_length=64, unique=True)
+    #: Keyed digest of flow and flow token; empty where the phone sent no token of its own.
+    token_digest = models.CharField(max_length=64, blank=True)
+    #: JSON of what was booked and for whom, sealed.
+    body = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("token_digest",),
+                condition=~Q(token_digest=""),
+                name="whatsapp_token_books_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def at_rest_context(self) -> str:
+        """Return the context that binds the body to this row."""
+        return f"whatsapp_flows.appointment|{self.id}"

@@ -1,0 +1,197 @@
+"""The data endpoint at the wire: who answers which request, and what every failure looks like."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db import transaction
+
+from callbacks import outbox
+from crypto_schemes.envelope import OpenedRequest
+from crypto_schemes.json_text import JSONValue
+from crypto_schemes.scheme import write_json
+from crypto_schemes.whatsapp_flows import MAX_BODY, SCHEME
+from crypto_schemes.whatsapp_flows.flow_json import ReplyError, check_reply
+from crypto_schemes.whatsapp_flows.payload import (
+    SUCCESS,
+    FlowRequest,
+    fill_summary,
+    read_request,
+)
+from flows_endpoint.backends import Answer, Backend
+from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
+from flows_endpoint.pipeline import Protocol
+from flows_endpoint.whatsapp_flows import steps
+from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN, is_token_refusal, status_of
+from flows_endpoint.whatsapp_flows.models import ErrorKind, ErrorReport
+from flows_endpoint.whatsapp_flows.sandbox import FLOW_JSON, AppointmentSandbox
+from flows_endpoint.whatsapp_flows.steps import FirstReply
+from tenants import at_rest
+from tenants.keyring import FlowSnapshot, keyring
+
+logger = logging.getLogger(__name__)
+
+#: What the user reads when the service gives no reason.
+DEFAULT_TOKEN_MESSAGE: Final = "This form is no longer available."
+_PONG: Final[JSONValue] = {"data": {"status": "active"}}
+_NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
+
+
+class WhatsAppFlowsProtocol(Protocol):
+    """The contract of the data endpoint. Errors have a status and, but for 427, no body."""
+
+    scheme_name = "whatsapp_flows"
+    max_body = MAX_BODY
+    sandbox = AppointmentSandbox()
+
+    def locate(self, exchange: Exchange) -> FlowSnapshot:
+        """Return the flow whose address stands in the URL."""
+        flow = keyring.by_wire_id(self.scheme_name, exchange.route["address"])
+        if flow is None:
+            raise Refusal(Reason.UNKNOWN_FLOW)
+        return flow
+
+    def check(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> None:
+        """Refuse what opened but is no request; name the operation after its action."""
+        request = read_request(opened.payload)
+        exchange.operation = "error_notification" if request.error else request.action
+
+    def handle(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
+    ) -> Answer:
+        """Answer health checks and error notifications here, everything else by the backend."""
+        request = read_request(opened.payload)
+        if request.is_ping:
+            return Answer(_PONG)
+        if request.error:
+            _keep_report(flow, request, exchange.received_at)
+            return Answer(_NOTED)
+        try:
+            return self._serve(exchange, flow, opened, backend, request)
+        except Refusal as refusal:
+            if not is_token_refusal(refusal):
+                raise
+            # Only here is the session at hand that seals the message.
+            message = refusal.extra if isinstance(refusal.extra, str) else DEFAULT_TOKEN_MESSAGE
+            reply = SCHEME.seal_token_error(
+                message,
+                opened,
+                flow.credentials(exchange.received_at),
+                flow.options,
+                now=exchange.received_at,
+            )
+            sealed = HttpReply(INVALID_TOKEN, reply.body, reply.content_type, code=INVALID_TOKEN)
+            raise Refusal(
+                refusal.reason, INVALID_TOKEN, step=refusal.step or "flow_token", extra=sealed
+            ) from None
+
+    def _serve(
+        self,
+        exchange: Exchange,
+        flow: FlowSnapshot,
+        opened: OpenedRequest,
+        backend: Backend,
+        request: FlowRequest,
+    ) -> Answer:
+        """Have the backend serve the step, or return the first reply to it."""
+        step: steps.Step | None = None
+        if steps.is_remembered(flow, request):
+            begun = steps.begin(flow, request, atomic=backend.atomic)
+            if isinstance(begun, FirstReply):
+                return Answer(begun.payload)
+            step = begun
+        try:
+            answer = backend.handle(self.call(exchange, flow, opened))
+            _refuse_unusable(answer.payload, request, flow)
+            with nullcontext() if backend.atomic else transaction.atomic():
+                if step is not None:
+                    steps.finish(step, answer.payload, flow.options.retry_window)
+                if answer.payload["screen"] == SUCCESS:
+                    _announce(exchange, flow, request, answer.payload)
+        except BaseException:
+            # Inside the backend's transaction the row goes with it.
+            if step is not None and not backend.atomic:
+                steps.abandon(step)
+            raise
+        return answer
+
+    def seal(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer
+    ) -> HttpReply:
+        """Return the sealed reply."""
+        reply = SCHEME.seal_reply(
+            answer.payload,
+            opened,
+            flow.credentials(exchange.received_at),
+            flow.options,
+            now=exchange.received_at,
+        )
+        return HttpReply(200, reply.body, reply.content_type)
+
+    def refuse(self, exchange: Exchange, refusal: Refusal) -> HttpReply:
+        """Return the status alone; a 427 brings the message that was sealed for it."""
+        if isinstance(refusal.extra, HttpReply):
+            return refusal.extra
+        status = status_of(refusal.reason)
+        headers = {"Allow": "POST"} if refusal.reason is Reason.METHOD else {}
+        return HttpReply(status, content_type="", headers=headers, code=status)
+
+
+def _refuse_unusable(payload: JSONValue, request: FlowRequest, flow: FlowSnapshot) -> None:
+    """Raise Refusal for an answer no phone could show, and for the answer *token not valid*.
+
+    An object with the one member ``error_msg`` is how a service says that the flow token
+    is no longer valid.
+    """
+    if (
+        isinstance(payload, dict)
+        and payload.keys() == {"error_msg"}
+        and isinstance(payload["error_msg"], str)
+    ):
+        raise Refusal(Reason.BUSINESS, INVALID_TOKEN, extra=payload["error_msg"])
+    try:
+        check_reply(payload, request, FLOW_JSON if flow.is_sandbox else flow.options.flow)
+    except ReplyError as error:
+        logger.warning(
+            "The answer of flow %s cannot be sent: %s %s", flow.id, error.what, error.fix
+        )
+        blame = Reason.UPSTREAM_ANSWER if flow.backend == "upstream" else Reason.INTERNAL
+        raise Refusal(blame, step=error.code) from None
+
+
+def _keep_report(flow: FlowSnapshot, request: FlowRequest, received_at: float) -> None:
+    if request.error is None:
+        return
+    known = request.error.key in ErrorKind.values
+    report = ErrorReport(
+        flow_id=flow.id,
+        kind=request.error.key if known else ErrorKind.OTHER,
+        received_at=datetime.fromtimestamp(received_at, UTC),
+    )
+    body: dict[str, Any] = {
+        "key": request.error.key,
+        "message": request.error.message,
+        "screen": request.screen,
+    }
+    report.body = at_rest.seal(write_json(body), report.at_rest_context)
+    report.save(force_insert=True)
+
+
+def _announce(
+    exchange: Exchange, flow: FlowSnapshot, request: FlowRequest, reply: JSONValue
+) -> None:
+    """Put ``flow.completed`` into the outbox, in the transaction that completes the flow."""
+    params = reply["data"]["extension_message_response"]["params"]
+    completed_at = datetime.fromtimestamp(exchange.received_at, UTC)
+    event: dict[str, Any] = {
+        "event": "flow.completed",
+        "completed_at": completed_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "flow_token": request.flow_token,
+        "params": params,
+    }
+    if flow.options.summary_template:
+        event["summary"] = fill_summary(flow.options.summary_template, params)
+    outbox.enqueue(flow.id, "flow.completed", event, subject=exchange.request_id)

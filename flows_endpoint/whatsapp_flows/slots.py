@@ -1,0 +1,140 @@
+"""What can be booked through the sandbox's form, and what is still free.
+
+Services, branches and hours are made up; which slots are taken beforehand follows from
+``SEALGATE_SANDBOX_SEED``, so the same seed shows the same calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+
+from crypto_schemes.ciphers import mac
+from flows_endpoint.whatsapp_flows.models import Appointment
+from tenants import digests
+
+#: Service id to its title and the branches that offer it.
+SERVICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "repair": ("Repair", ("north", "harbour")),
+    "advice": ("Advice", ("north", "harbour", "station")),
+    "pickup": ("Pick-up", ("harbour", "station")),
+}
+BRANCHES: Final[Mapping[str, str]] = {
+    "north": "North Street",
+    "harbour": "Old Harbour",
+    "station": "Central Station",
+}
+TIMES: Final = tuple(f"{hour:02}:00" for hour in range(9, 17))
+#: How many days ahead can be booked; Sundays are closed.
+_DAYS: Final = 14
+#: Of 256 slots so many are taken before anybody books.
+_TAKEN_BEFOREHAND: Final = 64
+_SUNDAY: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a user chose so far; empty from the first thing on that cannot be chosen."""
+
+    service: str = ""
+    branch: str = ""
+    date: str = ""
+    time: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether everything is chosen."""
+        return bool(self.time)
+
+    @property
+    def heading(self) -> str:
+        """Return the choice in words, empty while it is not complete."""
+        if not self.is_complete:
+            return ""
+        day = _day_title(date.fromisoformat(self.date))
+        return f"{SERVICES[self.service][0]}, {BRANCHES[self.branch]}, {day}, {self.time}"
+
+    def as_data(self) -> dict[str, str]:
+        """Return the four ids."""
+        return {
+            "service": self.service,
+            "branch": self.branch,
+            "date": self.date,
+            "time": self.time,
+        }
+
+
+def open_days(today: date) -> list[str]:
+    """Return the days that can be booked, as ISO dates."""
+    days = (today + timedelta(days=number) for number in range(1, _DAYS + 1))
+    return [day.isoformat() for day in days if day.weekday() != _SUNDAY]
+
+
+def read_selection(data: Mapping[str, Any], today: date) -> Selection:
+    """Return what ``data`` validly chooses, in the order of the form."""
+
+    def chosen(name: str, allowed: Any) -> str:
+        value = data.get(name)
+        return value if isinstance(value, str) and value in allowed else ""
+
+    service = chosen("service", SERVICES)
+    branch = chosen("branch", SERVICES[service][1]) if service else ""
+    day = chosen("date", open_days(today)) if branch else ""
+    time = chosen("time", TIMES) if day else ""
+    return Selection(service, branch, day, time)
+
+
+def free_times(flow_id: str, branch: str, day: str) -> frozenset[str]:
+    """Return the hours of ``day`` that are not taken. One query."""
+    by_digest = {
+        slot_digest(flow_id, branch, day, time): time
+        for time in TIMES
+        if not _taken_beforehand(flow_id, branch, day, time)
+    }
+    booked = Appointment.objects.filter(slot_digest__in=by_digest).values_list(
+        "slot_digest", flat=True
+    )
+    return frozenset(by_digest.values()) - {by_digest[digest] for digest in booked}
+
+
+def slot_digest(flow_id: str, branch: str, day: str, time: str) -> str:
+    """Return the keyed digest under which a slot is booked."""
+    return digests.lookup_digest("whatsapp_flows", "slot", f"{flow_id}|{branch}|{day}|{time}")
+
+
+def appointment_data(flow_id: str, selection: Selection, today: date) -> dict[str, Any]:
+    """Return the data of the screen APPOINTMENT after ``selection``."""
+    branches = SERVICES[selection.service][1] if selection.service else tuple(BRANCHES)
+    free: frozenset[str] = frozenset()
+    if selection.date:
+        free = free_times(flow_id, selection.branch, selection.date)
+    return {
+        "services": [_item(name, SERVICES[name][0]) for name in SERVICES],
+        "branches": [_item(name, BRANCHES[name]) for name in branches],
+        "is_branch_enabled": bool(selection.service),
+        "dates": [_item(day, _day_title(date.fromisoformat(day))) for day in open_days(today)],
+        "is_date_enabled": bool(selection.branch),
+        "times": [_item(time, time) | {"enabled": time in free} for time in TIMES],
+        "is_time_enabled": bool(selection.date),
+    }
+
+
+def _item(name: str, title: str) -> dict[str, Any]:
+    return {"id": name, "title": title}
+
+
+def _day_title(day: date) -> str:
+    # Not the locale's names: every process must write the same.
+    names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    return f"{names[day.weekday()]} {day.isoformat()}"
+
+
+def _taken_beforehand(flow_id: str, branch: str, day: str, time: str) -> bool:
+    story = mac.sha256(
+        settings.SANDBOX_SEED.encode("utf-8"), f"{flow_id}|{branch}|{day}|{time}".encode()
+    )
+    return story[0] < _TAKEN_BEFOREHAND

@@ -1,0 +1,78 @@
+"""Webhook updates as they come: split, told apart from repetitions, sealed, stored.
+
+Nothing is thrown away that was signed: what is not of the known form is kept whole.
+What the updates mean is somebody else's work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from crypto_schemes import json_text
+from crypto_schemes.json_text import JSONTextError, JSONValue
+from flows_endpoint.whatsapp_flows.models import UpdateKind, WebhookUpdate
+from tenants import at_rest, digests
+
+#: Most updates in one delivery. More is not the platform's and is kept as one.
+MOST_UPDATES: Final = 1000
+
+
+def store(flow_id: str, raw: bytes, received_at: float) -> None:
+    """Store the updates in the signed body ``raw``, those not yet there. One query."""
+    at = datetime.fromtimestamp(received_at, UTC)
+    rows = []
+    for kind, text in _split(raw):
+        content = hashlib.sha256(text).hexdigest()
+        row = WebhookUpdate(
+            id=uuid.uuid4(),
+            flow_id=flow_id,
+            digest=digests.lookup_digest("whatsapp_flows", "update", f"{flow_id}|{content}"),
+            kind=kind,
+            received_at=at,
+        )
+        row.body = at_rest.seal(text, row.at_rest_context)
+        rows.append(row)
+    WebhookUpdate.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _split(raw: bytes) -> list[tuple[UpdateKind, bytes]]:
+    """Return kind and JSON text of each change, or the whole body as one."""
+    try:
+        value = json_text.parse(raw)
+    except JSONTextError:
+        return [(UpdateKind.UNREADABLE, raw)]
+    changes = list(_changes(value))
+    if not changes or len(changes) > MOST_UPDATES or None in changes:
+        return [(UpdateKind.OTHER, raw)]
+    return [(_kind(change), json_text.compact(change)) for change in changes]
+
+
+def _changes(value: JSONValue) -> Iterator[JSONValue]:
+    """Yield each change with what identifies its entry; None for anything of another form."""
+    entries = value.get("entry") if isinstance(value, dict) else None
+    if not isinstance(entries, list):
+        yield None
+        return
+    for entry in entries:
+        changes = entry.get("changes") if isinstance(entry, dict) else None
+        if not isinstance(changes, list):
+            yield None
+            return
+        around = {name: entry[name] for name in ("id", "time") if name in entry}
+        for change in changes:
+            yield {"entry": around, "change": change} if _is_change(change) else None
+
+
+def _is_change(change: Any) -> bool:
+    return isinstance(change, dict) and isinstance(change.get("field"), str) and "value" in change
+
+
+def _kind(change: dict[str, Any]) -> UpdateKind:
+    field = change["change"]["field"]
+    if field in UpdateKind.values and field != UpdateKind.UNREADABLE:
+        return UpdateKind(field)
+    return UpdateKind.OTHER
