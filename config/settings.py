@@ -11,7 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.env import secret
 from crypto_schemes import registry
-from tenants.master_keys import MasterKeyError, MasterKeys
+from tenants.master_keys import HOW_TO_MAKE_ONE, MasterKeyError, MasterKeys
+from tenants.source_address import parse_networks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -28,6 +29,12 @@ PUBLIC_URL = env.str(
 ).rstrip("/")
 #: Proxies whose X-Forwarded-For is believed: addresses or networks.
 TRUSTED_PROXIES: list[str] = env.list("SEALGATE_TRUSTED_PROXIES", default=[])
+try:
+    parse_networks(TRUSTED_PROXIES)
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"SEALGATE_TRUSTED_PROXIES: {error}. Write addresses or networks, such as 10.0.0.0/8."
+    ) from None
 #: Networks that callbacks and upstream calls may reach although they are not public.
 OUTBOUND_ALLOW: list[str] = env.list("SEALGATE_OUTBOUND_ALLOW", default=[])
 #: Ports that callbacks and upstream calls may dial.
@@ -49,9 +56,11 @@ if SANDBOX_SPEED <= 0:
     raise ImproperlyConfigured("SEALGATE_SANDBOX_SPEED must be above 0.")
 
 try:
-    MASTER_KEYS = MasterKeys.parse(secret("SEALGATE_MASTER_KEYS", default=""))
+    MASTER_KEYS = MasterKeys.parse(secret("SEALGATE_MASTER_KEYS", advice=HOW_TO_MAKE_ONE))
 except MasterKeyError as error:
     raise ImproperlyConfigured(str(error)) from None
+#: Loads a flow's own backend class by its dotted path; raises ImportError or TypeError.
+BACKEND_LOADER = "flows_endpoint.backends.select.load"
 
 # --- Django --------------------------------------------------------------------------
 
@@ -229,6 +238,7 @@ elif CELERY_BROKER_URL.startswith("amqp"):
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
+    "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
     "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 
+from tenants.source_address import caller_address
+
 
 class NotAllowedError(Exception):
     """The actor lacks the permission the verb needs. Nothing was changed."""
@@ -38,10 +40,15 @@ class Actor:
         user: AbstractBaseUser | AnonymousUser = request.user
         return cls(
             name=user.get_username() or "anonymous",
-            address=request.META.get("REMOTE_ADDR") or None,
+            address=caller_address(request) or None,
             request_id=str(getattr(request, "request_id", "")),
             may=user.has_perm,  # type: ignore[union-attr]
         )
+
+    @classmethod
+    def product(cls) -> Actor:
+        """Return the product itself, for what it does by the clock."""
+        return cls(name="sealgate")
 
     @classmethod
     def command_line(cls) -> Actor:

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from crypto_schemes import base64_text
 
@@ -85,13 +86,22 @@ def _decode(version: int, encoded: str) -> bytes:
             f"SEALGATE_MASTER_KEYS: version {version} is {len(key)} bytes, {SIZE} are needed. "
             f"{HOW_TO_MAKE_ONE}"
         )
-    # 32 random bytes have about 30 different values; fewer than 16 has a chance below 1e-9.
-    if len(set(key)) < SIZE // 2 or all(32 <= byte < 127 for byte in key):
+    if _is_patterned(key):
         raise MasterKeyError(
             f"SEALGATE_MASTER_KEYS: version {version} is not random (a pattern or typed text). "
             f"{HOW_TO_MAKE_ONE}"
         )
     return key
+
+
+def _is_patterned(key: bytes) -> bool:
+    """Return whether ``key`` is typed text, repeats, or counts up or down.
+
+    32 random bytes have about 30 different values and as many different steps from one to the
+    next; fewer than 16 of either has a chance below 1e-9, as has printable ASCII throughout.
+    """
+    steps = {(after - before) % 256 for before, after in pairwise(key)}
+    return min(len(set(key)), len(steps)) < SIZE // 2 or all(32 <= byte < 127 for byte in key)
 
 
 def generate(version: int = 1) -> str:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?")
+_URL_TEXT = re.compile(r"[\x21-\x7e]+")
+_URL_ADVICE = (
+    "Write an http or https URL in ASCII, such as https://partner.example/callbacks (an "
+    "international host name in its xn-- form)."
+)
 _ADDRESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?")
 
 
@@ -20,15 +27,65 @@ def validate_address(value: str) -> None:
         )
 
 
+def validate_outbound_url(value: str) -> None:
+    """Refuse anything but an http or https URL that a callback or upstream call can go to.
+
+    Names of the local network (``http://orders:8080/hook``) are fine here; where a call may
+    really go is decided when it is made. User names and passwords are refused: an
+    address stands in pages, logs and the audit trail.
+    """
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValidationError(_URL_ADVICE) from None
+    host = parts.hostname or ""
+    if (
+        not value.startswith(("http://", "https://"))
+        or not _URL_TEXT.fullmatch(value)
+        or not (_is_ip(host) if ":" in host else _HOST.fullmatch(host))
+        or port == 0
+    ):
+        raise ValidationError(_URL_ADVICE)
+    if "@" in parts.netloc:
+        raise ValidationError("Leave user name and password out of the URL.")
+    if "#" in value:
+        raise ValidationError("Leave out what follows #: it is never sent.")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def validate_networks(value: Any) -> None:
     """Refuse anything but a list of IP networks in CIDR form."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValidationError('Write a list of networks, such as ["203.0.113.0/24"].')
     for item in value:
         try:
-            ipaddress.ip_network(item, strict=True)
+            network = ipaddress.ip_network(item, strict=True)
         except ValueError:
             raise ValidationError(
                 f"{item} is not a network. Write an address or CIDR without host bits, "
                 "such as 203.0.113.0/24."
             ) from None
+        if getattr(network.network_address, "ipv4_mapped", None):
+            raise ValidationError(f"Write the IPv4 network that {item} stands for.")
+
+
+def validate_storable(value: Any) -> None:
+    """Refuse JSON with text that a database cannot keep: NUL, or half a surrogate pair."""
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValidationError("NUL and lone surrogates are not allowed in text.")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            validate_storable(name)
+            validate_storable(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            validate_storable(member)

@@ -149,6 +149,11 @@ def public_pem(key: RSAPrivateKey | RSAPublicKey) -> str:
     )
 
 
+def public_exponent(key: RSAPrivateKey | RSAPublicKey) -> int:
+    """Return the public exponent *e*."""
+    return _public(key).public_numbers().e
+
+
 def spki_fingerprint(key: RSAPrivateKey | RSAPublicKey) -> str:
     """Return SHA-256 of the SubjectPublicKeyInfo DER, 64 hex digits."""
     der = _public(key).public_bytes(

@@ -1,0 +1,47 @@
+"""Every verb on clients, flows and keys, in one place.
+
+Each verb checks the permission, takes the row lock, guards the transition, writes the change,
+counts the epoch up (so that every process notices) and leaves an audit entry, all in one
+transaction. The admin, the commands and scripts call these and nothing else.
+
+Key material is made before the transaction begins: an RSA key of 4096 bits takes seconds, and
+nobody else should wait for it. Locks are taken in one order, client, flows, keys, epoch, so
+that no two verbs can wait for each other.
+"""
+
+from tenants.lifecycle.base import LifecycleError
+from tenants.lifecycle.clients import create_client, update_client
+from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
+from tenants.lifecycle.keys import (
+    DEFAULT_OVERLAP,
+    LONGEST_OVERLAP,
+    IssuedKey,
+    destroy_key,
+    generate_key,
+    import_key,
+    import_text,
+    promote_key,
+    retire_expired_keys,
+    retire_key,
+    revoke_key,
+)
+
+__all__ = [
+    "DEFAULT_OVERLAP",
+    "LONGEST_OVERLAP",
+    "IssuedFlow",
+    "IssuedKey",
+    "LifecycleError",
+    "create_client",
+    "create_flow",
+    "destroy_key",
+    "generate_key",
+    "import_key",
+    "import_text",
+    "promote_key",
+    "retire_expired_keys",
+    "retire_key",
+    "revoke_key",
+    "update_client",
+    "update_flow",
+]

@@ -1,0 +1,95 @@
+"""What every verb is made of: locks, the epoch, the audit entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from tenants.actors import Actor
+from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
+
+
+class LifecycleError(Exception):
+    """A verb cannot be done now. Nothing was changed; the message says what would help."""
+
+
+# NO KEY locks: requests that write rows about a flow meanwhile (FOR KEY SHARE) need not wait.
+
+
+def lock_client(client_id: UUID) -> Client:
+    """Return the client, locked until the transaction ends. Raises LifecycleError."""
+    client = Client.objects.select_for_update(no_key=True).filter(pk=client_id).first()
+    if client is None:
+        raise LifecycleError("There is no such client.")
+    return client
+
+
+def lock_flow(flow_id: UUID) -> Flow:
+    """Return the flow, locked until the transaction ends. Raises LifecycleError."""
+    flow = Flow.objects.select_for_update(no_key=True).filter(pk=flow_id).first()
+    if flow is None:
+        raise LifecycleError("There is no such flow.")
+    return flow
+
+
+def touch(*flow_ids: UUID) -> None:
+    """Have every process drop its snapshots of these flows once the transaction commits.
+
+    The last step of a verb: the epoch's row stays locked until then, which is what makes
+    changes visible in the order of their epochs.
+    """
+    if not KeyringEpoch.objects.filter(pk=1).update(value=F("value") + 1):
+        KeyringEpoch.objects.get_or_create(pk=1)
+        KeyringEpoch.objects.filter(pk=1).update(value=F("value") + 1)
+    epoch = KeyringEpoch.objects.values_list("value", flat=True).get(pk=1)
+    Flow.objects.filter(pk__in=flow_ids).update(changed_epoch=epoch)
+
+
+def apply(
+    row: Client | Flow, changes: Mapping[str, Any], allowed: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Set ``changes`` on ``row`` and return what differs, before and after.
+
+    Raises LifecycleError for a field that cannot be changed.
+    """
+    fixed = set(changes) - allowed
+    if fixed:
+        names, others = ", ".join(sorted(fixed)), ", ".join(sorted(allowed))
+        raise LifecycleError(f"{names} cannot be changed; these can: {others}.")
+    before, after = {}, {}
+    for name, value in changes.items():
+        old = getattr(row, name)
+        if old != value:
+            before[name], after[name] = old, value
+            setattr(row, name, value)
+    return before, after
+
+
+def audit(
+    actor: Actor,
+    verb: str,
+    *,
+    client: Client | None = None,
+    flow: Flow | None = None,
+    key: Key | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> None:
+    """Write who did what to which row, in the transaction that does it."""
+    flow = flow or (key.flow if key else None)
+    AuditEntry.objects.create(
+        actor=actor.name[:150],
+        actor_address=actor.address,
+        verb=verb,
+        client_id=client.pk if client else (flow.client_id if flow else None),
+        flow=flow,
+        key=key,
+        before=dict(before or {}),
+        after=dict(after or {}),
+        reason=reason[:200],
+        request_id=actor.request_id[:64],
+    )
