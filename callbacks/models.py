@@ -19,7 +19,11 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One message to a flow's callback URL. The row is the truth, Celery only rings."""
+    """One message to a flow's callback URL. The row is the truth, Celery only rings.
+
+    A worker holds it by a *lease*: a token nobody else has, until a time. Only the holder of
+    the token writes a result (callbacks/claim.py).
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="deliveries")
@@ -30,17 +34,24 @@ class Delivery(models.Model):
     #: The JSON before the contract seals it, sealed at rest.
     body = models.BinaryField()
     state = models.CharField(max_length=16, choices=DeliveryState, default=DeliveryState.PENDING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(db_index=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="Attempts begun, in all.")
+    step = models.PositiveSmallIntegerField(
+        default=0, help_text="Attempts begun in this round of the schedule."
+    )
+    next_attempt_at = models.DateTimeField()
+    lease_token = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    last_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    last_status = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="HTTP status of the last attempt."
+    )
     last_error = models.CharField(max_length=64, blank=True, help_text="Class of the last failure.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-created_at",)
         verbose_name_plural = "deliveries"
+        permissions = [("retry_delivery", "Can have a delivery tried again")]
         indexes = [
             models.Index(
                 fields=("next_attempt_at",),
@@ -51,7 +62,17 @@ class Delivery(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(state__in=DeliveryState.values), name="delivery_state_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, leased_until__isnull=True)
+                | Q(lease_token__isnull=False, leased_until__isnull=False, state="pending"),
+                name="delivery_lease_whole_and_pending",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="delivered", delivered_at__isnull=False)
+                | (~Q(state="delivered") & Q(delivered_at__isnull=True)),
+                name="delivery_delivered_has_time",
+            ),
         ]
 
     def __str__(self) -> str:

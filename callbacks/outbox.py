@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 
 from django.db import transaction
@@ -13,8 +12,6 @@ from crypto_schemes.json_text import JSONValue
 from crypto_schemes.scheme import write_json
 from tenants import at_rest
 from tenants.models import Flow
-
-logger = logging.getLogger(__name__)
 
 
 def enqueue(flow_id: str, event: str, payload: JSONValue, *, subject: str = "") -> Delivery | None:
@@ -41,9 +38,6 @@ def enqueue(flow_id: str, event: str, payload: JSONValue, *, subject: str = "") 
 
 
 def _ring() -> None:
-    from callbacks.tasks import deliver_due  # noqa: PLC0415 - tasks import the sender, not the outbox
+    from callbacks.tasks import ring  # noqa: PLC0415 - only where something is sent
 
-    try:
-        deliver_due.delay()
-    except Exception as error:  # noqa: BLE001 - the row is safe; the sweeper finds it within seconds
-        logger.warning("The broker cannot be rung: %s", type(error).__name__)
+    ring()

@@ -69,6 +69,8 @@ def parse_outbound_url(url: str) -> OutboundUrl:
         raise OutboundUrlError(
             "The address holds a user name or password; leave them out, requests are signed."
         )
+    if "#" in url:
+        raise OutboundUrlError("Leave out what follows #: it is never sent.")
     _check_host(host, bracketed="[" in parts.netloc)
     if port == 0:
         raise OutboundUrlError("The port must be 1 to 65535.")

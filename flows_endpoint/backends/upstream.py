@@ -1,7 +1,61 @@
-"""Placeholder until the outbound transport lands."""
+"""The upstream backend: POST the opened JSON to the flow's own service and return its answer.
 
+The body is the exact text the partner sealed. Beside it travel headers that say where it came from,
+and two signatures under the flow's ``callback_signing`` secret, both in the form of the Standard
+Webhooks specification (callbacks/signing.py) with the request id as ``webhook-id``:
+
+``webhook-signature``
+    signs the body, so any Standard Webhooks library can check it;
+``Sealgate-Signature``
+    signs everything: its content is the JSON array of seven texts
+    ``["sealgate-upstream",client,flow,scheme,operation,details,digest]``, where ``details`` is the
+    value of ``Sealgate-Details`` (empty when there is none) and ``digest`` the SHA-256 of the
+    body in lower-case hex. None of the texts can hold a quotation mark, a backslash or a control
+    character, so the array has one form only: the texts in quotation marks, separated by
+    commas, without blanks.
+
+The first member keeps the two uses of the secret apart: a callback's body, signed by the same
+secret, is never such an array, so nobody can pass a callback off as a call from here. The array
+binds the details, flow and operation to this body, id and time: no header can be exchanged.
+
+A request is sent at most once. docs/upstream.md is for those who write the service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from typing import Final
+
+from django.conf import settings
+
+from callbacks import signing, transport
+from callbacks.errors import Kind, TransportError
+from callbacks.transport import TimeLimits
+from crypto_schemes import base64_text, json_text
+from crypto_schemes.json_text import JSONTextError
+from crypto_schemes.scheme import write_json
 from flows_endpoint.backends.base import Answer, Backend, Call
 from flows_endpoint.exchange import Reason, Refusal
+
+USER_AGENT: Final = "Sealgate-Upstream/1"
+#: Largest answer taken, in bytes.
+MAX_ANSWER: Final = 10 * 1024 * 1024
+_PURPOSE: Final = "sealgate-upstream"
+_TEXT = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+
+_REASON_OF: Final = {
+    Kind.BAD_URL: Reason.UPSTREAM_DOWN,
+    Kind.REFUSED_ADDRESS: Reason.UPSTREAM_DOWN,
+    Kind.DNS: Reason.UPSTREAM_DOWN,
+    Kind.CONNECT: Reason.UPSTREAM_DOWN,
+    Kind.TLS: Reason.UPSTREAM_DOWN,
+    Kind.TIMEOUT: Reason.UPSTREAM_SLOW,
+    # The service may have done the work: its answer is what is missing.
+    Kind.PROTOCOL: Reason.UPSTREAM_ANSWER,
+    Kind.TOO_LARGE: Reason.UPSTREAM_ANSWER,
+}
 
 
 class UpstreamBackend(Backend):
@@ -10,5 +64,68 @@ class UpstreamBackend(Backend):
     atomic = False
 
     def handle(self, call: Call) -> Answer:
-        """Refuse."""
-        raise Refusal(Reason.UPSTREAM_DOWN)
+        """Return the service's answer.
+
+        Raises Refusal: upstream_down, upstream_slow, or upstream_answer for anything but a
+        success with JSON; its ``step`` names what happened, never what was said. Raises
+        KeyUnavailableError without a signing secret.
+        """
+        connect, read = settings.UPSTREAM_CONNECT_SECONDS, settings.UPSTREAM_READ_SECONDS
+        try:
+            answer = transport.shared.post(
+                call.flow.upstream_url,
+                call.raw,
+                request_headers(call, now=time.time()),
+                limits=TimeLimits(connect=connect, read=read, total=connect + read),
+                max_answer=MAX_ANSWER,
+            )
+        except TransportError as error:
+            raise Refusal(_REASON_OF[error.kind], step=error.kind.value) from None
+        if not answer.is_success:
+            raise Refusal(Reason.UPSTREAM_ANSWER, step=f"http_{answer.status}")
+        try:
+            return Answer(json_text.parse(answer.body))
+        except JSONTextError:
+            raise Refusal(Reason.UPSTREAM_ANSWER, step="not_json") from None
+
+
+def request_headers(call: Call, *, now: float) -> dict[str, str]:
+    """Return the headers of the call to the service, signed at Unix time ``now``.
+
+    Raises KeyUnavailableError, or SealError for details that JSON cannot say.
+    """
+    flow, timestamp = call.flow, int(now)
+    credentials = flow.credentials(now)
+    details = base64_text.encode(write_json(dict(call.details))) if call.details else ""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        "X-Request-Id": call.request_id,
+        "Sealgate-Client": flow.client_slug,
+        "Sealgate-Flow": flow.id,
+        "Sealgate-Scheme": flow.scheme_name,
+        "Sealgate-Operation": call.operation,
+        **signing.headers(credentials, call.request_id, timestamp, call.raw),
+        "Sealgate-Signature": signing.signatures(
+            credentials, call.request_id, timestamp, signed_context(call, details)
+        ),
+    }
+    if details:
+        headers["Sealgate-Details"] = details
+    return headers
+
+
+def signed_context(call: Call, details: str) -> bytes:
+    """Return the content that ``Sealgate-Signature`` signs."""
+    texts = [
+        _PURPOSE,
+        call.flow.client_slug,
+        call.flow.id,
+        call.flow.scheme_name,
+        call.operation,
+        details,
+        hashlib.sha256(call.raw).hexdigest(),
+    ]
+    if not all(_TEXT.fullmatch(text) for text in texts):
+        raise Refusal(Reason.INTERNAL, step="upstream:unsignable")
+    return write_json(texts)

@@ -1,0 +1,110 @@
+"""Who delivers what: leases on due deliveries.
+
+Claiming a delivery puts a fresh token and an end time on its row, in one statement that changes
+the row only if nobody holds it, so two workers never hold one delivery at once. On
+PostgreSQL the candidates are locked with ``SKIP LOCKED`` first, so that workers do not queue up
+behind each other; on SQLite the conditional update alone decides.
+
+The HTTP call happens between two short transactions, never inside one. A worker that dies lets its
+lease run out and the delivery is claimed again. One that comes back late finds another
+token on the row: its result is dropped, because the newer holder's will be written.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from callbacks import schedule
+from callbacks.models import Delivery, DeliveryState
+from callbacks.sender import Result
+
+logger = logging.getLogger(__name__)
+
+#: How long a worker may hold a delivery: several times the longest attempt.
+LEASE = timedelta(seconds=60)
+#: How often to look again when others took every candidate.
+_ROUNDS = 3
+
+
+def claim_due(limit: int) -> list[Delivery]:
+    """Lease up to ``limit`` due deliveries, the longest due first, and count the attempt begun.
+
+    An empty list means that nothing is due that others do not hold.
+    """
+    for _ in range(_ROUNDS):
+        if connection.features.has_select_for_update_skip_locked:
+            with transaction.atomic():
+                candidates = _candidates(limit, locked=True)
+                claimed = _lease(candidates)
+        else:
+            candidates = _candidates(limit, locked=False)
+            claimed = _lease(candidates)
+        if claimed or not candidates:
+            return claimed
+    return []
+
+
+def record(delivery: Delivery, result: Result) -> bool:
+    """Write the result of the attempt that ``delivery`` was claimed for, and end the lease.
+
+    Returns False, and writes nothing, when the lease is another's by now.
+    """
+    now = timezone.now()
+    changes: dict[str, object] = {
+        "lease_token": None,
+        "leased_until": None,
+        "last_status": result.status,
+        "last_error": result.error[:64],
+    }
+    wait = None if result.is_permanent else schedule.wait_after(delivery.step)
+    if result.is_delivered:
+        changes |= {"state": DeliveryState.DELIVERED, "delivered_at": now}
+    elif wait is None:
+        changes |= {"state": DeliveryState.FAILED}
+    else:
+        changes |= {"next_attempt_at": now + wait}
+    held = Delivery.objects.filter(
+        pk=delivery.pk, state=DeliveryState.PENDING, lease_token=delivery.lease_token
+    )
+    if held.update(**changes) == 1:
+        return True
+    logger.warning("The lease on delivery %s ran out; the late result is dropped.", delivery.pk)
+    return False
+
+
+def _free(now: datetime) -> Q:
+    return Q(state=DeliveryState.PENDING, next_attempt_at__lte=now) & (
+        Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    )
+
+
+def _candidates(limit: int, *, locked: bool) -> list[uuid.UUID]:
+    due = Delivery.objects.filter(_free(timezone.now())).order_by("next_attempt_at")
+    if locked:
+        due = due.select_for_update(skip_locked=True)
+    return list(due.values_list("pk", flat=True)[:limit])
+
+
+def _lease(candidates: Iterable[uuid.UUID]) -> list[Delivery]:
+    token = uuid.uuid4()
+    won = []
+    for pk in candidates:
+        now = timezone.now()
+        changed = Delivery.objects.filter(_free(now), pk=pk).update(
+            lease_token=token,
+            leased_until=now + LEASE,
+            attempts=F("attempts") + 1,
+            step=F("step") + 1,
+        )
+        if changed == 1:
+            won.append(pk)
+    if not won:
+        return []
+    return list(Delivery.objects.filter(pk__in=won, lease_token=token).order_by("next_attempt_at"))

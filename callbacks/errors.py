@@ -1,0 +1,36 @@
+"""The one way an outgoing call fails."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Where an outgoing call stopped."""
+
+    BAD_URL = "bad_url"  # not an address that can be called, or a header that cannot be sent
+    REFUSED_ADDRESS = "refused_address"  # the address or port must not be dialled
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"  # connecting, waiting for bytes, or the whole call
+    PROTOCOL = "protocol"  # the connection broke, or what came back is not HTTP
+    TOO_LARGE = "too_large"
+
+
+class TransportError(Exception):
+    """An outgoing call failed.
+
+    ``permanent`` says that trying again cannot help until somebody changes the address or the
+    settings. ``status`` is the HTTP status when the failure came after it. The text names the
+    rule and never holds the URL, a header or a body.
+    """
+
+    def __init__(
+        self, kind: Kind, what: str, *, permanent: bool = False, status: int | None = None
+    ) -> None:
+        super().__init__(f"{kind.value}: {what}")
+        self.kind = kind
+        self.what = what
+        self.permanent = permanent
+        self.status = status

@@ -1,0 +1,145 @@
+"""Sockets that obey the deadline of the call they serve.
+
+A socket's own time-out is for one operation, so a server that sends a byte now and then keeps
+its client for ever. These set it anew before every operation, to whatever is left of the call,
+and count what the kernel took, so that a caller knows whether anything left the process.
+
+The call is found through a context variable: connections are pooled and outlive calls.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from callbacks import ssrf
+from callbacks.errors import Kind, TransportError
+from callbacks.resolver import Resolve
+from callbacks.ssrf import Address, OutboundPolicy
+from tenants.outbound_urls import OutboundUrl
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+@dataclass(slots=True)
+class OngoingCall:
+    """One call under way. Times are those of :func:`time.monotonic`, in seconds."""
+
+    url: OutboundUrl
+    policy: OutboundPolicy
+    resolve: Resolve
+    connect_by: float
+    done_by: float
+    read_seconds: float
+    dialled: bool = False
+    sending: bool = False
+    sent: int = 0
+
+    def seconds_for_one_operation(self) -> float:
+        """Return the longest the next read or write may take. Raises TimeoutError when over."""
+        left = self.done_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the call's time is over")
+        return min(left, self.read_seconds)
+
+
+ongoing: ContextVar[OngoingCall | None] = ContextVar("ongoing_call", default=None)
+
+
+class DeadlineSocket(socket.socket):
+    """A TCP socket of the ongoing call."""
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
+        """Receive within the call's time."""
+        _limit(self)
+        return super().recv_into(buffer, nbytes, flags)
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """Send within the call's time."""
+        _limit(self, sending=True)
+        return _count(super().send(data, flags))
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        """Send everything within the call's time."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            rest = rest[self.send(rest, flags) :]
+
+
+class DeadlineTLSSocket(ssl.SSLSocket):
+    """A TLS socket of the ongoing call; ``sendall`` of the base goes through ``send``."""
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+        """Receive within the call's time."""
+        _limit(self)
+        return super().recv_into(buffer, nbytes, flags)
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """Send within the call's time."""
+        _limit(self, sending=True)
+        return _count(super().send(data, flags))
+
+
+def dial(call: OngoingCall) -> DeadlineSocket:
+    """Return a socket connected to an address of the call's host that was just judged.
+
+    A name is looked up once, all its addresses are judged, and those very addresses are tried in
+    turn: nobody looks the name up again. Raises TransportError.
+    """
+    call.dialled = True
+    url = call.url
+    literal = url.literal
+    if literal is not None:
+        call.policy.check(literal, url.port, permanent=True)
+        addresses = [literal]
+    else:
+        found = call.resolve(url.host, call.connect_by - time.monotonic())
+        addresses = ssrf.checked(found, url.port, call.policy)
+    failure: OSError = TimeoutError()
+    for number, address in enumerate(addresses):
+        left = call.connect_by - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            connection = _connect(address, url.port, left / (len(addresses) - number))
+        except OSError as error:
+            failure = error
+            continue
+        # A TLS handshake takes the socket's time-out as the limit of the whole handshake.
+        connection.settimeout(max(0.001, call.connect_by - time.monotonic()))
+        return connection
+    if isinstance(failure, TimeoutError):
+        raise TransportError(Kind.TIMEOUT, "No connection within the time.")
+    raise TransportError(Kind.CONNECT, f"No connection ({type(failure).__name__}).")
+
+
+def _connect(address: Address, port: int, seconds: float) -> DeadlineSocket:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    connection = DeadlineSocket(family, socket.SOCK_STREAM)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(seconds)
+        connection.connect((str(address), port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _limit(connection: socket.socket, *, sending: bool = False) -> None:
+    call = ongoing.get()
+    if call is not None:
+        connection.settimeout(call.seconds_for_one_operation())
+        call.sending = call.sending or sending
+
+
+def _count(sent: int) -> int:
+    call = ongoing.get()
+    if call is not None:
+        call.sent += sent
+    return sent

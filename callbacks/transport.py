@@ -1,0 +1,262 @@
+"""The one HTTP client for everything that goes out: callbacks and upstream calls.
+
+One set of pooled connections a process, shared by its threads. Per call: the address actually
+dialled is judged (callbacks/ssrf.py), the host name is kept for TLS and the Host header, redirects
+are never followed, proxies of the environment are ignored, nothing is decompressed, the
+answer is bounded in size, and the whole call, from look-up to last byte, in time.
+
+A request is sent at most once. Only a kept connection on which the kernel took not a single byte
+any more (the peer had closed it) is replaced by a fresh one.
+
+TLS is verified against the system's certificates; OpenSSL's ``SSL_CERT_FILE`` and
+``SSL_CERT_DIR`` name others.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+from urllib3.response import BaseHTTPResponse
+
+from callbacks import resolver, ssrf
+from callbacks.errors import Kind, TransportError
+from callbacks.resolver import Resolve
+from callbacks.sockets import DeadlineTLSSocket, OngoingCall, dial, ongoing
+
+# Its debug lines and warnings quote URLs, and those may hold secrets in their query.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+#: Hosts whose connections are kept, and connections kept for each.
+KEPT_HOSTS = 64
+KEPT_CONNECTIONS = 8
+#: Seconds after which a kept connection is not used again; common servers close theirs after 5.
+LONGEST_IDLE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds for look-up, connection and TLS together, for one read or write, and in total."""
+
+    connect: float
+    read: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+class _Connection(HTTPConnection):
+    """Dials for the ongoing call, and grows old."""
+
+    answered_at = 0.0
+
+    def _new_conn(self) -> socket.socket:
+        return _dial()
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether it can be used again; urllib3 asks before it reuses one."""
+        return time.monotonic() - self.answered_at < LONGEST_IDLE and super().is_connected
+
+
+class _TLSConnection(HTTPSConnection):
+    """Dials for the ongoing call, and grows old."""
+
+    answered_at = 0.0
+
+    def _new_conn(self) -> socket.socket:
+        return _dial()
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether it can be used again; urllib3 asks before it reuses one."""
+        return time.monotonic() - self.answered_at < LONGEST_IDLE and super().is_connected
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class Transport:
+    """A set of pooled connections. Safe for use by many threads.
+
+    ``resolve`` and ``tls`` replace the operating system's resolver and certificates.
+    """
+
+    def __init__(
+        self, *, resolve: Resolve = resolver.resolve, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._resolve = resolve
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._manager: urllib3.PoolManager | None = None
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        limits: TimeLimits,
+        max_answer: int,
+    ) -> HttpAnswer:
+        """POST ``body`` and return the answer, whatever its status.
+
+        ``max_answer`` is the largest answer taken, in bytes. Raises TransportError.
+        """
+        parts = ssrf.parsed(url)
+        started = time.monotonic()
+        call = OngoingCall(
+            url=parts,
+            policy=ssrf.policy(),
+            resolve=self._resolve,
+            connect_by=started + min(limits.connect, limits.total),
+            done_by=started + limits.total,
+            read_seconds=limits.read,
+        )
+        pool = self._pools().connection_from_host(parts.host, parts.port, parts.scheme)
+        token = ongoing.set(call)
+        try:
+            # Each round without a byte sent uses up one kept connection, so the last one dials.
+            for _ in range(KEPT_CONNECTIONS):
+                try:
+                    return _exchange(pool, call, body, headers, max_answer)
+                except TransportError as error:
+                    if call.dialled or call.sent or error.kind is not Kind.PROTOCOL:
+                        raise
+            return _exchange(pool, call, body, headers, max_answer)
+        finally:
+            ongoing.reset(token)
+
+    def forget_connections(self) -> None:
+        """Drop every kept connection."""
+        with self._lock:
+            manager, self._manager = self._manager, None
+        if manager is not None:
+            manager.clear()
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections to the parent."""
+        self._lock = threading.Lock()
+        self._manager = None
+
+    def _pools(self) -> urllib3.PoolManager:
+        with self._lock:
+            if self._manager is None:
+                context = self._tls or ssl.create_default_context()
+                context.sslsocket_class = DeadlineTLSSocket
+                self._manager = urllib3.PoolManager(
+                    num_pools=KEPT_HOSTS,
+                    maxsize=KEPT_CONNECTIONS,
+                    ssl_context=context,
+                    timeout=None,  # the sockets keep the time
+                )
+                self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+            return self._manager
+
+
+#: The connections of this process.
+shared = Transport()
+os.register_at_fork(after_in_child=shared.after_fork)
+
+
+def _dial() -> socket.socket:
+    call = ongoing.get()
+    if call is None:
+        raise RuntimeError("connections are made by Transport.post only")
+    return dial(call)
+
+
+def _exchange(
+    pool: HTTPConnectionPool,
+    call: OngoingCall,
+    body: bytes,
+    headers: Mapping[str, str],
+    max_answer: int,
+) -> HttpAnswer:
+    """Send one request over a kept or fresh connection and read the answer to its end."""
+    response: BaseHTTPResponse | None = None
+    try:
+        response = pool.urlopen(
+            "POST",
+            call.url.target,
+            body=body,
+            headers={"Accept-Encoding": "identity", **headers},
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        connection = response.connection
+        if isinstance(connection, _Connection | _TLSConnection):
+            connection.answered_at = time.monotonic()
+        answer = _read(response, max_answer)
+    except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        raise _told(error, call, response.status if response else None) from None
+    finally:
+        # A connection with an unread rest is of no use to anybody; a read-out one is back already.
+        if response is not None:
+            response.close()
+    return HttpAnswer(
+        status=response.status,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=answer,
+    )
+
+
+def _read(response: BaseHTTPResponse, limit: int) -> bytes:
+    too_large = TransportError(
+        Kind.TOO_LARGE, f"The answer is larger than {limit} bytes.", status=response.status
+    )
+    if (response.length_remaining or 0) > limit:
+        raise too_large
+    body = bytearray()
+    # A read that comes short is not the end: only an empty one is, after the length was checked.
+    while piece := response.read(limit + 1 - len(body), decode_content=False):
+        body += piece
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+def _told(error: Exception, call: OngoingCall, status: int | None) -> TransportError:
+    """Return ``error`` in our words; its own may quote the URL."""
+    if isinstance(error, ReadTimeoutError | TimeoutError):
+        return TransportError(Kind.TIMEOUT, "No answer within the time.", status=status)
+    if isinstance(error, ValueError) and not isinstance(error, HTTPError):
+        return TransportError(Kind.BAD_URL, "A header cannot be sent.", permanent=True)
+    if call.url.scheme == "https" and call.dialled and not call.sending:
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        detail = reason if isinstance(error, SSLError) and isinstance(reason, str) else "broken off"
+        return TransportError(Kind.TLS, f"The TLS handshake failed ({detail}).")
+    return TransportError(
+        Kind.PROTOCOL, f"The exchange broke off ({type(error).__name__}).", status=status
+    )
