@@ -8,4 +8,12 @@ class CitcallConfig(AppConfig):
 
     name = "flows_endpoint.citcall"
     label = "citcall"
-    verbose_name = "Citcall sandbox"
+    verbose_name = "CitCall sandbox"
+
+    def ready(self) -> None:
+        """Register what the contract's timers run."""
+        from flows_endpoint import timers  # noqa: PLC0415 - models are loaded only now
+        from flows_endpoint.citcall import repeats, sandbox  # noqa: PLC0415
+
+        timers.handler(sandbox.END_CALL)(sandbox.end_call)
+        timers.handler(repeats.FORGET)(repeats.forget)

@@ -1,5 +1,9 @@
 """Addresses of the citcall contract."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from flows_endpoint.citcall.views import AsyncCallView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v2/asynccall", AsyncCallView.as_view(), name="citcall-asynccall"),
+]

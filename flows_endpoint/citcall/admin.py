@@ -1,0 +1,46 @@
+"""What an administrator sees of the sandbox: ids, states and times, no personal data."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from flows_endpoint.citcall.models import FirstReply, MissedCall
+
+
+class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows are written by the wire alone."""
+
+    list_select_related = ("flow",)
+    date_hierarchy = "created_at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+
+@admin.register(MissedCall)
+class MissedCallAdmin(_ReadOnly):
+    """The calls of the sandbox."""
+
+    list_display = ("trxid", "flow", "state", "dial_code", "call_status", "created_at", "ended_at")
+    list_filter = ("state", "call_status", "flow__client")
+    search_fields = ("trxid",)
+    fields = (*list_display, "id")
+
+
+@admin.register(FirstReply)
+class FirstReplyAdmin(_ReadOnly):
+    """The client unique ids served within the last day."""
+
+    list_display = ("__str__", "flow", "created_at", "expires_at")
+    list_filter = ("flow__client",)
+    fields = ("flow", "created_at", "expires_at")
