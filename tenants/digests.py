@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import threading
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from crypto_schemes.ciphers import mac
 from tenants import at_rest
 from tenants.models import InternalSecret
 
 _SIZE = 32
-_cache: dict[str, bytes] = {}
 _lock = threading.Lock()
+_cache: dict[str, bytes] = {}
+#: Made here in a transaction that may yet be undone: to be read again until it is not.
+_uncertain: set[str] = set()
 
 
 def internal_secret(name: str) -> bytes:
@@ -26,9 +28,16 @@ def internal_secret(name: str) -> bytes:
 
     Raises AtRestError when the stored one cannot be opened.
     """
+    known = _cache.get(name)
+    if known is not None:
+        return known
     with _lock:
         if name not in _cache:
-            _cache[name] = _load_or_make(name)
+            secret = _load_or_make(name)
+            if connection.in_atomic_block and name in _uncertain:
+                return secret
+            _uncertain.discard(name)
+            _cache[name] = secret
         return _cache[name]
 
 
@@ -36,12 +45,14 @@ def forget_cached() -> None:
     """Drop what this process remembers (another database is in use)."""
     with _lock:
         _cache.clear()
+        _uncertain.clear()
 
 
 def _load_or_make(name: str) -> bytes:
     context = f"tenants.internalsecret|{name}"
     row = InternalSecret.objects.filter(name=name).first()
     if row is None:
+        _uncertain.add(name)
         try:
             with transaction.atomic():
                 row = InternalSecret.objects.create(

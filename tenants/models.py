@@ -149,6 +149,13 @@ class Flow(models.Model):
         """Return the scheme object of the flow."""
         return registry.get(self.scheme)
 
+    @property
+    def main_path(self) -> str:
+        """Return the path of the contract's main operation. Raises OptionsError."""
+        return self.contract.main_path(
+            self.address, self.contract.options_type.from_mapping(self.options)
+        )
+
 
 class KeyState(models.TextChoices):
     """Where a key version stands in its life."""

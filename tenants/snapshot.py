@@ -1,0 +1,73 @@
+"""Flows as the hot path sees them: immutable, with parsed keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crypto_schemes import registry
+from crypto_schemes.keys import Credentials, KeyVersion
+from crypto_schemes.scheme import Scheme
+from tenants.models import Backend, KeyState
+from tenants.source_address import Network
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A key version in a snapshot; ``accept_until`` is Unix time, None for no end."""
+
+    version: KeyVersion
+    state: str
+    accept_until: float | None
+
+    def opens(self, now: float) -> bool:
+        """Return whether it may open at Unix time ``now``."""
+        return self.accept_until is None or now < self.accept_until
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSnapshot:
+    """All that serving a request needs to know of a flow. Immutable, shared by threads.
+
+    ``keys`` holds, by purpose, the versions that open: the active one first, then the others
+    from the newest to the oldest.
+    """
+
+    id: str
+    client_id: str
+    client_slug: str
+    scheme_name: str
+    address: str
+    identity: Mapping[str, str]
+    options: Any
+    backend: str
+    backend_class: str
+    upstream_url: str
+    callback_url: str
+    networks: tuple[Network, ...]
+    keys: Mapping[str, tuple[HeldKey, ...]] = field(repr=False)
+
+    @property
+    def scheme(self) -> Scheme[Any]:
+        """Return the contract."""
+        return registry.get(self.scheme_name)
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Return whether the sandbox serves it; anything else is a live flow."""
+        return self.backend == Backend.SANDBOX
+
+    def credentials(self, now: float | None = None) -> Credentials:
+        """Return identities and the versions that open at Unix time ``now``."""
+        moment = time.time() if now is None else now
+        versions = {}
+        sealing = set()
+        for purpose, held in self.keys.items():
+            usable = tuple(key.version for key in held if key.opens(moment))
+            if usable:
+                versions[purpose] = usable
+                if held[0].state == KeyState.ACTIVE:
+                    sealing.add(purpose)
+        return Credentials(identity=self.identity, versions=versions, sealing=frozenset(sealing))
