@@ -64,11 +64,11 @@ class CitCallOptions(Options):
         60,
         ge=1,
         le=100_000,
-        title="Failed attempts a minute",
+        title="Wrong API keys a minute",
         description=(
-            "How many requests that name this userid may fail in a minute from one address (wrong "
-            "API key, does not open, too old, replayed) before that address is refused with "
-            "rc 98 for the rest of the minute."
+            "How many requests from one address may come with this userid and a wrong API key in "
+            "a minute. After that the address is refused with rc 98 for the rest of the minute, "
+            "whatever it sends with this userid."
         ),
     )
 

@@ -77,7 +77,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Authorization failed",
         "The Authorization header is missing or unreadable, the data does not open, its time lies "
         "outside the window, the same data was sent before, the caller's address is not allowed, "
-        "or too many requests failed within a minute.",
+        "or it sent too many wrong API keys within a minute.",
         "Check header, cipher and clock; seal every request anew.",
     ),
     Rc.WRONG_METHOD: Meaning("Wrong method", "The method is not POST.", "Send POST."),

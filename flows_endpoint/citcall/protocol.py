@@ -18,12 +18,8 @@ from flows_endpoint.guards.replay import Claim
 from flows_endpoint.pipeline import Protocol
 from tenants.keyring import FlowSnapshot, keyring
 
-#: Failures of one address are counted within so many seconds.
+#: Wrong API keys of one address are counted within so many seconds.
 _ATTEMPTS_WINDOW: Final = 60
-#: Refusals that count as an attempt to get in.
-_ATTEMPTS: Final = frozenset(
-    {Reason.NOT_AUTHENTIC, Reason.CANNOT_OPEN, Reason.STALE, Reason.REPLAYED}
-)
 
 
 class CitCallProtocol(Protocol):
@@ -48,7 +44,7 @@ class CitCallProtocol(Protocol):
         return flow
 
     def admit(self, exchange: Exchange, flow: FlowSnapshot) -> None:
-        """Refuse addresses that are not allowed, or that failed too often with this userid."""
+        """Refuse addresses that are not allowed, or that guess at this userid's API key."""
         super().admit(exchange, flow)
         attempts.check(
             flow.id,
@@ -109,8 +105,12 @@ class CitCallProtocol(Protocol):
         return HttpReply(200, body, code=rc)
 
     def after_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
-        """Count a failed attempt of this address with this userid."""
-        if exchange.flow is not None and refusal.reason in _ATTEMPTS:
+        """Count a wrong API key of this address with this userid.
+
+        Only that is a guess: what fails later came with the right key, and a partner whose clock
+        or cipher is wrong must not be locked out while putting it right.
+        """
+        if exchange.flow is not None and refusal.reason is Reason.NOT_AUTHENTIC:
             attempts.count_failure(exchange.flow.id, exchange.source, window=_ATTEMPTS_WINDOW)
 
 

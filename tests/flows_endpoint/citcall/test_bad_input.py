@@ -227,14 +227,6 @@ def names(cases: list[Bad]) -> list[str]:
     return [case.name for case in cases]
 
 
-@pytest.fixture
-def patient(make_partner: Callable[..., Partner]) -> Partner:
-    """A partner who may fail as often as it takes."""
-    return make_partner(
-        callback_url="https://partner.example/citcall", options={"attempts_per_minute": 100_000}
-    )
-
-
 @pytest.mark.parametrize("case", ONE_REPLY + OTHERS, ids=names(ONE_REPLY + OTHERS))
 def test_a_bad_request_gets_its_error_and_changes_nothing(partner: Partner, case: Bad) -> None:
     before = rows()
@@ -244,15 +236,15 @@ def test_a_bad_request_gets_its_error_and_changes_nothing(partner: Partner, case
     assert rows() == before
 
 
-def test_what_does_not_open_gets_one_and_the_same_reply(patient: Partner) -> None:
+def test_what_does_not_open_gets_one_and_the_same_reply(partner: Partner) -> None:
     replies = set()
     for case in ONE_REPLY:
-        response = patient.post(**case.make(patient))
+        response = partner.post(**case.make(partner))
         headers = {k: v for k, v in response.headers.items() if k != "X-Request-Id"}
         replies.add((response.status_code, response.content, tuple(sorted(headers.items()))))
-    used = patient.data()
-    patient.post(used)
-    response = patient.post(used)
+    used = partner.data()
+    partner.post(used)
+    response = partner.post(used)
     headers = {k: v for k, v in response.headers.items() if k != "X-Request-Id"}
     replies.add((response.status_code, response.content, tuple(sorted(headers.items()))))
     assert len(replies) == 1
