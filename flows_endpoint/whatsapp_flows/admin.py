@@ -17,7 +17,6 @@ class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows are written by the wire alone."""
 
     list_select_related = ("flow",)
-    list_filter: tuple[str, ...] = ("flow__client",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False."""
@@ -57,6 +56,7 @@ class AppointmentAdmin(_ReadOnly):
     """Bookings of the sandbox."""
 
     list_display = ("id", "flow", "created_at")
+    list_filter = ("flow__client",)
     date_hierarchy = "created_at"
     fields = list_display
 
@@ -66,4 +66,5 @@ class StepReplyAdmin(_ReadOnly):
     """Steps whose first reply is still given again."""
 
     list_display = ("__str__", "flow", "expires_at")
+    list_filter = ("flow__client",)
     fields = ("name", "flow", "expires_at")

@@ -155,9 +155,8 @@ def _refuse_unusable(payload: JSONValue, request: FlowRequest, flow: FlowSnapsho
     try:
         check_reply(payload, request, FLOW_JSON if flow.is_sandbox else flow.options.flow)
     except ReplyError as error:
-        logger.warning(
-            "The answer of flow %s cannot be sent: %s %s", flow.id, error.what, error.fix
-        )
+        # Names members, and screens of the Flow JSON; never a value.
+        logger.warning("No phone could show the answer of flow %s: %s", flow.id, error)
         blame = Reason.UPSTREAM_ANSWER if flow.backend == "upstream" else Reason.INTERNAL
         raise Refusal(blame, step=error.code) from None
 
