@@ -41,8 +41,8 @@ def steps(partner: Partner) -> None:
         [
             ("time", "Unix seconds, reversed", f"{now} becomes {str(now)[::-1]}"),
             ("T", "time + . + JSON", stamped.decode()),
-            ("C1", "T + userid, mod 128", first.hex(" ")),
-            ("C2", "C1 + API key, mod 128", second.hex(" ")),
+            ("C1", "T + userid, mod 128", first),
+            ("C2", "C1 + API key, mod 128", second),
             ("data", "base64url(C2)", data),
         ]
     )

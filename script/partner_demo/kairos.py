@@ -22,8 +22,8 @@ from script.partner_demo.play import Play
 _PULL: Final = "/kairos-apis/outbound/pull"
 _JSON: Final = {"content-type": "application/json"}
 _LETTERS: Final = string.ascii_letters + string.digits
-#: The sandbox answers every call to a number that ends so.
-_ANSWERS: Final = "0016"
+#: In the sandbox somebody answers every call to a number that ends in 0016.
+_NUMBER: Final = "+919876500016"
 
 
 def steps(partner: Partner) -> None:
@@ -39,7 +39,7 @@ def steps(partner: Partner) -> None:
             {
                 "client-identifier": f"order-{secrets.randbelow(10**6):06d}",
                 "start-time": datetime.now(UTC).isoformat(timespec="seconds"),
-                "contact-numbers": [f"+9198765{_ANSWERS}"],
+                "contact-numbers": [_NUMBER],
                 "keys": [{"name": "$flow.key.NAME", "value": "Asha"}],
             }
         ],
@@ -57,7 +57,7 @@ def steps(partner: Partner) -> None:
             ("P", "base64(JSON)", encoded),
             ("s", "8 random letters and digits", key_string),
             ("K", "base64(s)", encoded_key),
-            ("key", "SHA-256(K), first 16 bytes", key.hex(" ")),
+            ("key", "SHA-256(K), first 16 bytes", key),
         ]
     )
 
@@ -101,7 +101,7 @@ def steps(partner: Partner) -> None:
         "the call has ended", lambda value: _body(value).get("phonon-uuid") == phonon_uuid
     )
     details = expect.member(called_back, "body", "callDetails", 0)
-    expect.same("calleeNumber", expect.member(details, "calleeNumber"), f"+9198765{_ANSWERS}")
+    expect.same("calleeNumber", expect.member(details, "calleeNumber"), _NUMBER)
     expect.same("hangupCause", expect.member(details, "hangupCause"), "16")
     seconds = int(expect.text(details, "duration")) / 1000
     scene.ok(f"Our call, by its phonon-uuid: connected for {seconds:.1f} s")
@@ -128,13 +128,13 @@ def steps(partner: Partner) -> None:
 
     scene.step("And what is refused")
     partner.probe(
-        "the same payload again",
+        "the same payload",
         sealed,
         expected_status=200,
         expected_body=b'{"api-response-code":201,"api-response-message":"Checksum Repeated"}',
     )
     partner.probe(
-        "sealed for another key",
+        "another RSA key",
         _for_another_key(partner, request),
         expected_status=200,
         expected_body=b'{"api-response-code":400,"api-response-message":"Invalid Format"}',

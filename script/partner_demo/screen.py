@@ -206,13 +206,10 @@ class Screen:
                 f"{outcome.seconds:.1f} s",
                 Text("✗ failed", "bad") if outcome.fault else Text("✓ as expected", "good"),
             )
-        self.print()
         self.print(table)
         for outcome in outcomes:
             if outcome.fault:
-                self.print(
-                    Text.assemble(("✗ ", "bad"), (outcome.title, "step"), f"  {outcome.fault}")
-                )
+                self.sorry(f"{outcome.title}. {outcome.fault}")
 
     def save_picture(self, file: Path, title: str) -> None:
         """Write the picture as SVG."""
@@ -275,22 +272,20 @@ class Scene:
         grid.add_row(Text(mark, "quiet"), shown)
         self._inside(grid)
 
-    def values(self, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Print intermediate forms: a name, how it is made, and the value, one a line."""
+    def values(self, rows: Sequence[tuple[str, str, str | bytes]]) -> None:
+        """Print intermediate forms: a name, how it is made, and the value, one a line.
+
+        Bytes are shown in hexadecimal.
+        """
         names = max(len(name) for name, _, _ in rows)
         hows = max(len(how) for _, how, _ in rows)
-        lines = []
-        for name, how, value in rows:
-            room = self.room - names - hows - 4
-            length = f"  {len(value)} characters" if len(value) > room else ""
-            lines.append(
-                Text.assemble(
-                    (f"{name:<{names}}  ", "name"),
-                    (f"{how:<{hows}}  ", "quiet"),
-                    abbreviate(value, room - len(length)),
-                    (length, "quiet"),
-                )
+        room = self.room - names - hows - 4
+        lines = [
+            Text.assemble(
+                (f"{name:<{names}}  ", "name"), (f"{how:<{hows}}  ", "quiet"), _fitted(value, room)
             )
+            for name, how, value in rows
+        ]
         self._inside(Group(*lines))
 
     def sent(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -311,6 +306,21 @@ class Scene:
             self._inside(Text.assemble(f"  {name}: ", (abbreviate(value, room), "quiet")))
         self.body(body)
 
+    def brief(self, method: str, target: str, sent: int, status: int, came: int) -> None:
+        """Print a sealed exchange in a line; ``sent`` and ``came`` are sizes in bytes."""
+        sizes = f"  {sent} bytes sealed", f"  {came} bytes sealed"
+        room = self.room - len(method) - sum(map(len, sizes)) - 12
+        self._inside(
+            Text.assemble(
+                ("→ ", "out"),
+                (f"{method} {abbreviate(target, room)}", "step"),
+                (sizes[0], "quiet"),
+                ("  ← ", "in"),
+                (str(status), "step"),
+                (sizes[1], "quiet"),
+            )
+        )
+
     def body(self, body: bytes) -> None:
         """Print a body: JSON laid out, other text abbreviated."""
         try:
@@ -321,10 +331,21 @@ class Scene:
 
     def probe(self, label: str, reply: str) -> None:
         """Print a failing case and its answer in one line."""
-        room = self.room - len(label) - 5
+        room = self.room - len(label) - 7
         self._inside(
             Text.assemble(("✗ ", "out"), label, ("  ←  ", "in"), (abbreviate(reply, room), "quiet"))
         )
 
     def _inside(self, content: RenderableType) -> None:
         self.screen.framed(Padding(content, (0, 0, 0, _INDENT), expand=not self.screen.is_plain))
+
+
+def _fitted(value: str | bytes, room: int) -> Text:
+    """Return ``value`` in ``room`` columns, with its length behind it where it is cut short."""
+    text = value if isinstance(value, str) else value.hex(" ")
+    if len(text) > room and isinstance(value, bytes):
+        text = value.hex()
+    if len(text) <= room:
+        return Text(text)
+    length = f"  {len(value)} {'characters' if isinstance(value, str) else 'bytes'}"
+    return Text.assemble(abbreviate(text, room - len(length)), (length, "quiet"))

@@ -151,16 +151,18 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise NoServerError(f"script/server ended: {_tail(log)}")
+            raise NoServerError(f"script/server ended. {_last_words(log)}")
         state = _state(url)
         if state is not None and all(check == "ok" for check in state.values()):
             return
         time.sleep(0.25)
-    raise NoServerError(f"script/server is not ready after {_START_SECONDS} s: {_tail(log)}")
+    raise NoServerError(f"script/server is not ready after {_START_SECONDS} s. {_last_words(log)}")
 
 
-def _tail(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-1500:].strip() or "it said nothing"
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    return f"Its last words: {said}. Run script/server to see all it says."
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
