@@ -12,6 +12,8 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,8 +63,10 @@ class DeadlineSocket(socket.socket):
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send within the call's time."""
-        _limit(self, sending=True)
-        return _count(super().send(data, flags))
+        with _sending(self) as call:
+            sent = super().send(data, flags)
+            call.sent += sent
+        return sent
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         """Send everything within the call's time."""
@@ -81,16 +85,19 @@ class DeadlineTLSSocket(ssl.SSLSocket):
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send within the call's time."""
-        _limit(self, sending=True)
-        return _count(super().send(data, flags))
+        with _sending(self) as call:
+            sent = super().send(data, flags)
+            call.sent += sent
+        return sent
 
 
-def dial(call: OngoingCall) -> DeadlineSocket:
-    """Return a socket connected to an address of the call's host that was just judged.
+def dial() -> DeadlineSocket:
+    """Return a socket connected to an address of the ongoing call's host that was just judged.
 
     A name is looked up once, all its addresses are judged, and those very addresses are tried in
     turn: nobody looks the name up again. Raises TransportError.
     """
+    call = _call()
     call.dialled = True
     url = call.url
     literal = url.literal
@@ -131,15 +138,28 @@ def _connect(address: Address, port: int, seconds: float) -> DeadlineSocket:
     return connection
 
 
-def _limit(connection: socket.socket, *, sending: bool = False) -> None:
-    call = ongoing.get()
-    if call is not None:
-        connection.settimeout(call.seconds_for_one_operation())
-        call.sending = call.sending or sending
+def _limit(connection: socket.socket) -> None:
+    connection.settimeout(_call().seconds_for_one_operation())
 
 
-def _count(sent: int) -> int:
+@contextmanager
+def _sending(connection: socket.socket) -> Iterator[OngoingCall]:
+    call = _call()
+    _limit(connection)
+    call.sending = True
+    try:
+        yield call
+    except TimeoutError:
+        raise
+    except OSError:
+        if call.dialled or call.sent:
+            raise
+        # Said so that the caller may try again: a kept connection took nothing of this request.
+        raise TransportError(Kind.PROTOCOL, "The kept connection was closed.") from None
+
+
+def _call() -> OngoingCall:
     call = ongoing.get()
-    if call is not None:
-        call.sent += sent
-    return sent
+    if call is None:
+        raise RuntimeError("these sockets serve Transport.post only")
+    return call

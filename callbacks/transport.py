@@ -74,7 +74,7 @@ class _Connection(HTTPConnection):
     answered_at = 0.0
 
     def _new_conn(self) -> socket.socket:
-        return _dial()
+        return dial()
 
     @property
     def is_connected(self) -> bool:
@@ -88,7 +88,7 @@ class _TLSConnection(HTTPSConnection):
     answered_at = 0.0
 
     def _new_conn(self) -> socket.socket:
-        return _dial()
+        return dial()
 
     @property
     def is_connected(self) -> bool:
@@ -187,13 +187,6 @@ shared = Transport()
 os.register_at_fork(after_in_child=shared.after_fork)
 
 
-def _dial() -> socket.socket:
-    call = ongoing.get()
-    if call is None:
-        raise RuntimeError("connections are made by Transport.post only")
-    return dial(call)
-
-
 def _exchange(
     pool: HTTPConnectionPool,
     call: OngoingCall,
@@ -249,7 +242,8 @@ def _read(response: BaseHTTPResponse, limit: int) -> bytes:
 
 def _told(error: Exception, call: OngoingCall, status: int | None) -> TransportError:
     """Return ``error`` in our words; its own may quote the URL."""
-    if isinstance(error, ReadTimeoutError | TimeoutError):
+    wrapped = error.args[-1] if error.args else None  # urllib3 wraps what happens while sending
+    if isinstance(error, ReadTimeoutError) or isinstance(wrapped, TimeoutError):
         return TransportError(Kind.TIMEOUT, "No answer within the time.", status=status)
     if isinstance(error, ValueError) and not isinstance(error, HTTPError):
         return TransportError(Kind.BAD_URL, "A header cannot be sent.", permanent=True)
