@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from crypto_schemes.ciphers import aes
 from crypto_schemes.options import Options
@@ -84,10 +84,15 @@ class IsuOptions(Options):
         description="Where the partner fetches an electricity bill.",
     )
 
+    @field_validator("iv")
+    @classmethod
+    def _check_iv(cls, iv: str) -> str:
+        if iv != "prefixed":
+            _fixed_block(iv)
+        return iv
+
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.iv != "prefixed":
-            _fixed_block(self.iv)
+    def _check_paths(self) -> Self:
         if len(set(self.paths.values())) != len(self.paths):
             raise ValueError("each product needs a path of its own")
         return self
@@ -112,5 +117,5 @@ def _fixed_block(text: str) -> bytes:
     agreed = text.removeprefix(_FIXED)
     block = bytes.fromhex(agreed) if _HEX_BLOCK.fullmatch(agreed) else agreed.encode()
     if not text.startswith(_FIXED) or len(block) != aes.BLOCK:
-        raise ValueError("iv: write prefixed, or fixed: and then 16 characters or 32 hex digits")
+        raise ValueError("write prefixed, or fixed: and then 16 characters or 32 hex digits")
     return block

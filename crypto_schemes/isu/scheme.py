@@ -79,8 +79,8 @@ class IsuScheme(Scheme[IsuOptions]):
             name=PAYLOAD_KEY,
             kind=Kind.AES,
             title="AES payload key",
-            help="Encrypts RequestData and ResponseData instead of the AES key. While it is "
-            "only staged, bodies under either key open.",
+            help="Encrypts RequestData and ResponseData instead of the AES key. As soon as there "
+            "is one, bodies under the AES key no longer open: agree on the moment first.",
             sizes=(32,),
             issued_at_creation=False,
             credential="aes_payload_key_base64",

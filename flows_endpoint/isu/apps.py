@@ -1,4 +1,4 @@
-"""Django's view of the isu contract."""
+"""Django's view of the ISU contract."""
 
 from django.apps import AppConfig
 
@@ -8,4 +8,8 @@ class IsuConfig(AppConfig):
 
     name = "flows_endpoint.isu"
     label = "isu"
-    verbose_name = "Isu sandbox"
+    verbose_name = "ISU sandbox"
+
+    def ready(self) -> None:
+        """Register the handlers of the sandbox's timers."""
+        from flows_endpoint.isu import sandbox  # noqa: F401, PLC0415 - models must be loaded first
