@@ -9,3 +9,7 @@ class KairosConfig(AppConfig):
     name = "flows_endpoint.kairos"
     label = "kairos"
     verbose_name = "Kairos sandbox"
+
+    def ready(self) -> None:
+        """Register the timers of the sandbox."""
+        from flows_endpoint.kairos import running  # noqa: F401, PLC0415 - models exist only now

@@ -1,0 +1,74 @@
+"""Kairos: the two addresses that help a partner with keys, both off for live flows by default."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import transaction
+
+from crypto_schemes.envelope import OpenedRequest
+from crypto_schemes.errors import SealError
+from crypto_schemes.kairos import RSA_KEY, SCHEME, KairosOptions
+from flows_endpoint.backends.base import Answer, Backend
+from flows_endpoint.exchange import Exchange
+from flows_endpoint.kairos.calls import refuse
+from flows_endpoint.kairos.errors import Code
+from flows_endpoint.kairos.protocol import KairosProtocol
+from tenants import lifecycle
+from tenants.actors import Actor
+from tenants.keyring import FlowSnapshot
+from tenants.models import Flow, KeyState
+
+GENERATED: Final = {"response": "RSA Encryption key pair generated.", "responseCode": "200"}
+
+
+class EncryptData(KairosProtocol):
+    """Encrypts a request for its caller, who sends plain text and AES key to have it done."""
+
+    authenticated = False
+
+    def is_offered(self, flow: FlowSnapshot, options: KairosOptions) -> bool:
+        """Return the option ``encrypt_helper``; where it is not set, whether it is a sandbox."""
+        return flow.is_sandbox if options.encrypt_helper is None else options.encrypt_helper
+
+    def handle(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
+    ) -> Answer:
+        """Return the envelope of ``requestValue`` under ``aesKey``; no backend is asked."""
+        value, key_string = opened.payload.get("requestValue"), opened.payload.get("aesKey")
+        if not isinstance(value, str) or not isinstance(key_string, str):
+            raise refuse(Code.INVALID_MANDATORY_PARAMETERS, "requestValue or aesKey")
+        credentials = flow.credentials(exchange.received_at)
+        try:
+            return Answer(SCHEME.encrypt_data(value, key_string, credentials, flow.options))
+        except SealError as error:
+            raise refuse(Code.INVALID_MANDATORY_PARAMETERS, error.code) from None
+
+
+class GenerateKeyPair(KairosProtocol):
+    """Makes a key pair for the flow. Never touches the pair in use."""
+
+    authenticated = False
+
+    def is_offered(self, flow: FlowSnapshot, options: KairosOptions) -> bool:
+        """Return the option ``partner_key_generation``."""
+        return options.partner_key_generation
+
+    def handle(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
+    ) -> Answer:
+        """Make a pair: active when the flow has none, else staged until it is promoted.
+
+        While a staged one waits no other is made: every pair that opens costs each request an
+        RSA operation, and anybody on the allow-list may call here.
+        """
+        actor = Actor(
+            name=f"partner:{flow.client_slug}",
+            address=exchange.source or None,
+            request_id=exchange.request_id,
+        )
+        with transaction.atomic():
+            row = Flow.objects.select_for_update().get(pk=flow.id)
+            if not row.keys.filter(purpose=RSA_KEY, state=KeyState.STAGED).exists():
+                lifecycle.generate_key(actor, row, RSA_KEY)
+        return Answer(dict(GENERATED))
