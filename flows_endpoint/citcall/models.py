@@ -41,8 +41,7 @@ class MissedCall(models.Model):
         ordering = ("-created_at",)
         constraints = [
             models.UniqueConstraint(fields=("flow", "trxid"), name="missed_call_trxid_once"),
-            # Calls to one number form a line: who would draw the same password as the one
-            # before at the same moment loses here and draws again.
+            # Calls to one number form a line, so that "the one before" is never in doubt.
             models.UniqueConstraint(
                 fields=("flow", "number_digest", "ordinal"), name="missed_call_one_after_another"
             ),
@@ -60,6 +59,18 @@ class MissedCall(models.Model):
     def at_rest_context(self) -> str:
         """Return the context that binds the details to this row."""
         return f"citcall.missed_call|{self.id}"
+
+
+class CalledNumber(models.Model):
+    """A number the sandbox called. Its row is the lock that calls to one number take in turn."""
+
+    #: Keyed digest of flow and number.
+    digest = models.CharField(max_length=64, primary_key=True)
+    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
+    last_call_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.digest[:12]
 
 
 class FirstReply(models.Model):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from callbacks import outbox
@@ -21,18 +20,15 @@ from crypto_schemes.scheme import read_json, write_json
 from flows_endpoint import timers
 from flows_endpoint.backends import Answer, Backend, Call
 from flows_endpoint.citcall.errors import MEANINGS, Rc
-from flows_endpoint.citcall.models import CallState, MissedCall
+from flows_endpoint.citcall.models import CalledNumber, CallState, MissedCall
 from flows_endpoint.citcall.numbers import draw, new_trxid
 from flows_endpoint.citcall.orders import Order, read_order
-from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.models import Timer
 from tenants import at_rest, digests
 from tenants.keyring import FlowSnapshot
 
 END_CALL: Final = "citcall.end_call"
 CALL_ENDED: Final = "call.ended"
-#: How often a number is drawn again when calls to one phone come at the same moment.
-_TRIES: Final = 5
 #: Seconds from the request to the end of a call: at least, and how many more.
 _SHORTEST, _SPREAD = 4, 9
 
@@ -130,40 +126,39 @@ def callback(trxid: str, details: dict[str, Any], outcome: Outcome) -> dict[str,
 
 
 def _queue(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSONValue]]:
-    """Return a new call with a number unlike the one before it, and what it is about.
-
-    Raises Refusal (unavailable) when calls to the same number keep coming in between.
-    """
+    """Return a new call, with a number unlike the one before it, and what it is about."""
     digest = digests.lookup_digest("citcall", "msisdn", f"{flow.id}|{order.msisdn}")
-    for _ in range(_TRIES):
-        before = (
-            MissedCall.objects.filter(flow_id=flow.id, number_digest=digest)
-            .order_by("-ordinal")
-            .first()
-        )
-        call = MissedCall(
-            id=uuid.uuid4(),
-            flow_id=flow.id,
-            number_digest=digest,
-            ordinal=before.ordinal + 1 if before else 1,
-            created_at=timezone.now(),
-        )
-        call.trxid = new_trxid(call.created_at)
-        details: dict[str, JSONValue] = {
-            "msisdn": order.msisdn,
-            "token": draw(flow.options.number_pool, avoid=_token(before) if before else ""),
-            "gateway": order.gateway,
-        }
-        if order.client_unique_id is not None:
-            details["clientUniqueId"] = order.client_unique_id
-        call.details = at_rest.seal(write_json(details), call.at_rest_context)
-        try:
-            with transaction.atomic():
-                call.save(force_insert=True)
-        except IntegrityError:
-            continue
-        return call, details
-    raise Refusal(Reason.UNAVAILABLE, step="calls to one number")
+    now = timezone.now()
+    # Waits for whoever is calling the same number, until that transaction ends.
+    CalledNumber.objects.bulk_create(
+        [CalledNumber(digest=digest, flow_id=flow.id, last_call_at=now)],
+        update_conflicts=True,
+        unique_fields=["digest"],
+        update_fields=["last_call_at"],
+    )
+    before = (
+        MissedCall.objects.filter(flow_id=flow.id, number_digest=digest)
+        .order_by("-ordinal")
+        .first()
+    )
+    details: dict[str, JSONValue] = {
+        "msisdn": order.msisdn,
+        "token": draw(flow.options.number_pool, avoid=_token(before) if before else ""),
+        "gateway": order.gateway,
+    }
+    if order.client_unique_id is not None:
+        details["clientUniqueId"] = order.client_unique_id
+    call = MissedCall(
+        id=uuid.uuid4(),
+        flow_id=flow.id,
+        trxid=new_trxid(now),
+        number_digest=digest,
+        ordinal=before.ordinal + 1 if before else 1,
+        created_at=now,
+    )
+    call.details = at_rest.seal(write_json(details), call.at_rest_context)
+    call.save(force_insert=True)
+    return call, details
 
 
 def _token(call: MissedCall) -> str:

@@ -14,7 +14,7 @@ from crypto_schemes import citcall
 from crypto_schemes.envelope import SealedReply
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.keys import Credentials, KeyVersion
-from flows_endpoint.citcall.models import FirstReply, MissedCall
+from flows_endpoint.citcall.models import CalledNumber, FirstReply, MissedCall
 from flows_endpoint.models import ReplayMark, Timer
 from tenants import at_rest
 from tenants.lifecycle import IssuedFlow
@@ -82,7 +82,14 @@ class Partner:
 
 def rows() -> tuple[int, ...]:
     """Return how many rows each business table has."""
-    models: tuple[Any, ...] = (MissedCall, FirstReply, ReplayMark, Timer, Delivery)
+    models: tuple[Any, ...] = (
+        MissedCall,
+        CalledNumber,
+        FirstReply,
+        ReplayMark,
+        Timer,
+        Delivery,
+    )
     return tuple(model.objects.count() for model in models)
 
 

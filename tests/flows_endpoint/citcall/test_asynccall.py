@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crypto_schemes.citcall import AuthorizationForm
 from flows_endpoint.citcall.models import CallState, FirstReply, MissedCall
-from flows_endpoint.citcall.numbers import draw as real_draw
 from flows_endpoint.models import ExchangeRow, Timer
 from tenants import at_rest
 from tenants.models import Key
-from tests.flows_endpoint.citcall.partner import ORDER, Partner, rows
+from tests.flows_endpoint.citcall.partner import Partner, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -155,45 +157,23 @@ def test_a_number_never_gets_the_same_password_twice_running(
     assert sorted(MissedCall.objects.values_list("ordinal", flat=True)) == list(range(1, 13))
 
 
-def test_a_lost_race_for_the_next_call_is_drawn_again(
-    partner: Partner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process queues a call to the same number between the look and the insert."""
-    partner.call(ORDER | {"clientUniqueId": "first"})
-    other = MissedCall.objects.get()
-    drawn: list[str] = []
-
-    def draw(pool: Any, avoid: str = "") -> str:
-        drawn.append(avoid)
-        if len(drawn) == 1:
-            MissedCall.objects.create(
-                id="6f1c6a36-0000-4000-8000-000000000001",
-                flow=other.flow,
-                trxid="0" * 26,
-                number_digest=other.number_digest,
-                ordinal=2,
-                details=at_rest.seal(
-                    b'{"token":"02150801234"}',
-                    "citcall.missed_call|6f1c6a36-0000-4000-8000-000000000001",
-                ),
-                created_at=timezone.now(),
-            )
-        return real_draw(pool, avoid)
-
-    monkeypatch.setattr("flows_endpoint.citcall.sandbox.draw", draw)
-    reply = partner.call(ORDER | {"clientUniqueId": "second"})
-    assert reply["rc"] == "00"
-    assert drawn[1:] == ["02150801234"]
-    assert MissedCall.objects.order_by("-ordinal").values_list("ordinal", flat=True)[0] == 3
+def test_calls_to_one_number_stand_in_line(partner: Partner) -> None:
+    partner.call()
+    call = MissedCall.objects.get()
+    call.pk, call.trxid = uuid.uuid4(), "0" * 26
+    with pytest.raises(IntegrityError, match=r"(?i)unique"), transaction.atomic():
+        call.save(force_insert=True)
 
 
-def test_a_number_in_constant_use_is_told_to_come_back(
-    partner: Partner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    partner.call(ORDER | {"clientUniqueId": "first"})
-    before = rows()
-    trxid = MissedCall.objects.get().trxid
-    monkeypatch.setattr("flows_endpoint.citcall.sandbox.new_trxid", lambda _: trxid)
-    reply = partner.call(ORDER | {"clientUniqueId": "second"})
-    assert reply == {"rc": "34", "info": "Service temporarily unavailable"}
-    assert rows() == before
+def test_an_ended_call_has_an_outcome(partner: Partner) -> None:
+    partner.call()
+    with pytest.raises(IntegrityError, match="missed_call_ended"), transaction.atomic():
+        MissedCall.objects.update(state=CallState.ENDED)
+
+
+def test_how_many_queries_a_call_takes(partner: Partner) -> None:
+    partner.call({"msisdn": "081200000009", "gateway": 1})
+    data = partner.data()
+    with CaptureQueriesContext(connection) as queries:
+        assert b'"data"' in partner.post(data).content
+    assert len(queries) <= 23
