@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from crypto_schemes import registry
-from script.partner_demo import citcall, isu, kairos, whatsapp_flows
+from script.partner_demo import citcall, flynn, isu, kairos, whatsapp_flows
 from script.partner_demo.play import Play, perform
 from script.partner_demo.provisioning import Provisioned, ProvisioningError, provision
 from script.partner_demo.receiver import Inbox, Receiver
 from script.partner_demo.screen import Outcome, Screen
 from script.partner_demo.server import NoServerError, Server, running
 
-PLAYS: Final[dict[str, Play]] = {
-    module.PLAY.scheme: module.PLAY for module in (kairos, citcall, isu, whatsapp_flows)
-}
+_MODULES: Final = (kairos, citcall, isu, whatsapp_flows, flynn)
+PLAYS: Final[dict[str, Play]] = {module.PLAY.scheme: module.PLAY for module in _MODULES}
 #: Exit codes: as expected, something is off, nothing could be played.
 AS_EXPECTED, OFF, NOT_PLAYED = 0, 1, 2
 

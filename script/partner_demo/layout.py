@@ -80,13 +80,13 @@ def _packed(value: JSONValue, width: int) -> list[str]:
 def _blocks(value: JSONValue, width: int) -> Iterator[list[str]]:
     """Give the lines of each member.
 
-    A container that hangs below its own bracket and is too wide there begins on a new line.
+    A container hangs behind its name, or stands below it where that would be too wide.
     """
     items = value.items() if isinstance(value, dict) else (("", item) for item in value)
     for name, item in items:
         label = f"{json.dumps(name, ensure_ascii=False)}: " if isinstance(value, dict) else ""
-        hung = _lines(item, width - len(label))
-        if label and len(hung) > 1 and max(map(len, hung)) > width - len(label):
-            yield [label.rstrip(), *("  " + line for line in _lines(item, width - 2))]
-        else:
-            yield [label + hung[0], *(" " * len(label) + line for line in hung[1:])]
+        first, *rest = _lines(item, width - len(label))
+        block = [label + first, *(" " * len(label) + line for line in rest)]
+        if label and rest and max(map(len, block)) > width:
+            block = [label.rstrip(), *("  " + line for line in _lines(item, width - 2))]
+        yield block
