@@ -18,7 +18,7 @@ from typing import Any, Self
 from crypto_schemes import json_text
 from crypto_schemes.errors import SealError
 from crypto_schemes.json_text import JSONTextError, JSONValue
-from crypto_schemes.whatsapp_flows.payload import BACK, SUCCESS, FlowRequest
+from crypto_schemes.whatsapp_flows.payload import BACK, INIT, SUCCESS, FlowRequest
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -68,10 +68,11 @@ class FlowJSON:
         """Return the screens a reply to ``request`` may show.
 
         From a known screen: itself and those its route names; going back also those
-        that lead to it. Where the phone names no known screen (INIT): all.
+        that lead to it. All where a form is opened, or the phone names no known screen.
         """
         everywhere = frozenset(self.screens)
-        if self.routes is None or request.screen not in self.screens:
+        opens = request.action == INIT or request.screen not in self.screens
+        if self.routes is None or opens:
             return everywhere
         allowed = self.routes.get(request.screen, frozenset()) | {request.screen}
         if request.action == BACK:

@@ -41,6 +41,7 @@ END = _reply("SUCCESS", {"extension_message_response": {"params": {"flow_token":
         (_request("", "BACK"), _reply("FIRST", {})),
         (_request("", "INIT"), _reply("THIRD", {"count": 3})),
         (_request("UNKNOWN"), _reply("FIRST", {})),
+        (_request("SECOND", "INIT"), _reply("FIRST", {})),
         (_request("SECOND"), END),
         (_request("", "INIT"), END | {"version": "3.0"}),
         (_request("FIRST"), _reply("SUCCESS", {"extension_message_response": {"params": {}}})),
