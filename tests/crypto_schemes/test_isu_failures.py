@@ -22,6 +22,7 @@ from crypto_schemes.errors import (
 )
 from crypto_schemes.isu import SCHEME, IsuOptions
 from crypto_schemes.json_text import JSONValue
+from crypto_schemes.keys import Credentials
 from tests.crypto_schemes import isu_flow as flow
 
 GOOD = flow.value(flow.HEADER_TEXT)
@@ -68,6 +69,26 @@ def test_a_credential_missing_or_not_ours(headers: dict[str, str], code: str) ->
     assert caught.value.what
 
 
+NO_EPOCHS: tuple[object, ...] = (
+    "",
+    " 1727954878",
+    "1727954878 ",
+    "-1727954878",
+    "+1727954878",
+    "1e9",
+    "0x66FE7C3E",
+    "1727954878\n",
+    "١٧٢٧٩٥٤٨٧٨",
+    "1" * 17,
+    True,
+    False,
+    [],
+    {},
+    -1,
+    10**16,
+    10**400,
+    1e300,
+)
 HEADER_FAILURES: list[tuple[str, str]] = [
     ("not base64!", "header_base64"),
     (GOOD[:-1], "header_base64"),
@@ -106,29 +127,7 @@ HEADER_FAILURES: list[tuple[str, str]] = [
     (client(client_secret=["demo-secret"]), "header_members"),
     (client(Client_id="demo-client"), "header_members"),
     (client(EPOCH="1727954878"), "header_members"),
-    *[
-        (client(epoch=epoch), "header_members")
-        for epoch in (
-            "",
-            " 1727954878",
-            "1727954878 ",
-            "-1727954878",
-            "+1727954878",
-            "1e9",
-            "0x66FE7C3E",
-            "1727954878\n",
-            "١٧٢٧٩٥٤٨٧٨",
-            "1" * 17,
-            True,
-            False,
-            [],
-            {},
-            -1,
-            10**16,
-            10**400,
-            1e300,
-        )
-    ],
+    *[(client(epoch=epoch), "header_members") for epoch in NO_EPOCHS],
     (client(client_id="other"), "header_credentials"),
     (client(client_id=""), "header_credentials"),
     (client(client_id="Demo-client"), "header_credentials"),
@@ -232,7 +231,7 @@ def test_a_flow_without_keys_opens_nothing(header: str) -> None:
         flow.credentials(identity={"client_id": ""}),
     ],
 )
-def test_a_flow_without_an_id_or_secret_fits_nobody(keys: flow.Credentials) -> None:
+def test_a_flow_without_an_id_or_secret_fits_nobody(keys: Credentials) -> None:
     for header in (GOOD, client(client_id=""), client(client_secret="")):
         with pytest.raises(OpenError) as caught:
             SCHEME.open_request(flow.request(header), keys, flow.OPTIONS, now=flow.NOW)
@@ -248,7 +247,7 @@ def test_a_flow_without_an_id_or_secret_fits_nobody(keys: flow.Credentials) -> N
         flow.credentials(sealing=frozenset({"pass_key", "client_secret"})),
     ],
 )
-def test_without_an_active_key_nothing_is_sealed(keys: flow.Credentials) -> None:
+def test_without_an_active_key_nothing_is_sealed(keys: Credentials) -> None:
     with pytest.raises(KeyUnavailableError):
         SCHEME.seal_request({}, keys, flow.OPTIONS, now=flow.NOW)
     with pytest.raises(KeyUnavailableError):

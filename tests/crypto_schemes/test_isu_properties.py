@@ -12,6 +12,7 @@ from crypto_schemes.envelope import SealedReply, SealedRequest
 from crypto_schemes.errors import SchemeError
 from crypto_schemes.isu import SCHEME, IsuOptions
 from crypto_schemes.json_text import JSONValue
+from crypto_schemes.keys import Credentials
 from tests.crypto_schemes import isu_flow as flow
 from tests.crypto_schemes.strategies import json_values
 
@@ -32,7 +33,7 @@ HEADER_VALUES = st.text(max_size=300) | st.binary(max_size=200).map(
 @settings(max_examples=40, deadline=None)
 @given(payload=json_values(), answer=json_values(), now=st.integers(0, 10**11))
 def test_what_is_sealed_opens_again(
-    options: IsuOptions, keys: flow.Credentials, payload: JSONValue, answer: JSONValue, now: int
+    options: IsuOptions, keys: Credentials, payload: JSONValue, answer: JSONValue, now: int
 ) -> None:
     sent = SCHEME.seal_request(payload, keys, options, now=now)
     opened = SCHEME.open_request(sent, keys, options, now=now)
@@ -55,13 +56,13 @@ def test_two_messages_of_one_text_share_no_block() -> None:
     first, second = (
         SCHEME.seal_request([0] * 40, flow.FLOW, flow.OPTIONS, now=flow.NOW) for _ in range(2)
     )
-    for get in (
-        lambda sent: sent.headers["header-secrets"],
-        lambda sent: sent.body.split(b'"')[3].decode(),
+    for one, other in (
+        (first.headers["header-secrets"], second.headers["header-secrets"]),
+        (first.body.split(b'"')[3].decode(), second.body.split(b'"')[3].decode()),
     ):
         blocks = [
             {data[at : at + 16] for at in range(0, len(data), 16)}
-            for data in (base64.b64decode(get(first)), base64.b64decode(get(second)))
+            for data in (base64.b64decode(one), base64.b64decode(other))
         ]
         assert not blocks[0] & blocks[1]
 
@@ -125,14 +126,14 @@ def test_a_changed_byte_of_the_body_is_refused_or_still_json(
         st.just("demo-pass-key") | st.just(flow.value(flow.HEADER_TEXT)) | HEADER_VALUES,
     ),
     options=st.sampled_from(WAYS),
-    keys=st.sampled_from([*SETS, flow.credentials(aes_keys=()), flow.Credentials()]),
+    keys=st.sampled_from([*SETS, flow.credentials(aes_keys=()), Credentials()]),
     now=st.floats(0, 1e11),
 )
 def test_rubbish_raises_only_errors_of_the_scheme(
     body: bytes,
     headers: dict[str, str],
     options: IsuOptions,
-    keys: flow.Credentials,
+    keys: Credentials,
     now: float,
 ) -> None:
     valid = {"pass-key": "demo-pass-key", "header-secrets": flow.value(flow.HEADER_TEXT)}

@@ -7,7 +7,7 @@ import pytest
 from crypto_schemes.envelope import SealedRequest
 from crypto_schemes.errors import OpenError, SchemeError
 from crypto_schemes.isu import SCHEME
-from crypto_schemes.keys import Credentials
+from crypto_schemes.keys import Credentials, KeyVersion
 from tests.crypto_schemes import isu_flow as flow
 
 NEW_AES = flow.version("isu_aes", flow.OTHER_KEY, 2)
@@ -28,7 +28,7 @@ NEW = flow.credentials(pass_keys=(NEW_PASS,), client_secrets=(NEW_SECRET,), aes_
 @pytest.mark.parametrize("secret", [flow.SECRET, NEW_SECRET])
 @pytest.mark.parametrize("key", [flow.AES, NEW_AES])
 def test_each_accepted_version_opens_and_is_named(
-    pass_key: flow.KeyVersion, secret: flow.KeyVersion, key: flow.KeyVersion
+    pass_key: KeyVersion, secret: KeyVersion, key: KeyVersion
 ) -> None:
     partner = flow.credentials(pass_keys=(pass_key,), client_secrets=(secret,), aes_keys=(key,))
     sent = SCHEME.seal_request({"n": 1}, partner, flow.OPTIONS, now=flow.NOW)

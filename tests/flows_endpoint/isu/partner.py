@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
-from django.http import HttpResponse
 from django.test import Client
 
 from callbacks.models import Delivery
@@ -89,11 +88,13 @@ class Partner:
 
     @property
     def credentials(self) -> Credentials:
-        versions = {
+        versions: dict[str, str | bytes] = {
             "pass_key": self.given["pass_key"],
             "client_secret": self.given["client_secret"],
             "isu_aes": base64_text.decode(self.given["aes_key_base64"]),
-        } | ({"isu_payload_aes": self.payload_key} if self.payload_key else {})
+        }
+        if self.payload_key:
+            versions["isu_payload_aes"] = self.payload_key
         return Credentials(
             {"client_id": self.given["client_id"]},
             {name: (KeyVersion(name, name, 1, secret),) for name, secret in versions.items()},
@@ -103,13 +104,13 @@ class Partner:
         moment = time.time() if now is None else now
         return SCHEME.seal_request(payload, self.credentials, self.options, now=moment)
 
-    def send(self, sent: SealedRequest, product: str = "payout", **more: Any) -> HttpResponse:
+    def send(self, sent: SealedRequest, product: str = "payout", **more: Any) -> Any:
         headers = {name: text for name, text in sent.headers.items() if name != "content-type"}
         details = {"content_type": "application/json", "headers": headers, **more}
         path = details.pop("path", self.options.paths.get(product, product))
         return self.client.generic(details.pop("method", "POST"), path, sent.body, **details)
 
-    def open(self, response: HttpResponse, sent: SealedRequest | None = None) -> Any:
+    def open(self, response: Any, sent: SealedRequest | None = None) -> Any:
         assert response.status_code == 200, response.content
         assert list(json.loads(response.content)) == ["ResponseData"]
         return SCHEME.open_reply(
@@ -126,7 +127,7 @@ class Partner:
         return self.open(self.send(sent, product), sent)
 
 
-def plain(response: HttpResponse) -> tuple[int, str]:
+def plain(response: Any) -> tuple[int, str]:
     """Return status and body of an error."""
     return response.status_code, response.content.decode()
 
@@ -143,7 +144,7 @@ NOT_ALLOWED = (405, '{"ResponseData":"Invalid Request"}')
 
 def business_rows() -> dict[str, int]:
     """Return how many rows each table of business has."""
-    models = [*apps.get_app_config("isu").get_models(), ReplayMark, Delivery, Timer]
+    models: list[Any] = [*apps.get_app_config("isu").get_models(), ReplayMark, Delivery, Timer]
     return {model.__name__: model._default_manager.count() for model in models}
 
 
