@@ -138,8 +138,8 @@ MEANINGS: Final[dict[Code, Meaning]] = {
         "Invalid Format",
         "The body is not strict JSON (a trailing comma, a member twice), is above 256 KB, is not "
         "declared as JSON, or cannot be opened.",
-        "Check the JSON first, then the steps of the encryption, one by one, with the encrypt "
-        "helper or the known answers below.",
+        "Check the JSON first, then each step of the encryption against the demo request or the "
+        "encrypt helper.",
     ),
     Code.IP_NOT_WHITELISTED: Meaning(
         "IP Not Whitelisted",

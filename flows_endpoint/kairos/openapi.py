@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
@@ -72,11 +73,13 @@ PULL: Final = _object(
     fetch_attempt={"type": "string", "enum": ["ALL", "LAST"]},
 )
 
+#: Replies with these codes carry more than the two members of an error.
+_WITH_MEMBERS: Final = (Code.SUCCESS, Code.PARTIAL_SUCCESS, Code.NO_DATA_AVAILABLE)
 _ERROR: Final = _object(
     ("api-response-code", "api-response-message"),
     api_response_code={
         "type": "integer",
-        "enum": [int(code) for code in Code if code is not Code.SUCCESS],
+        "enum": [int(code) for code in Code if code not in _WITH_MEMBERS],
     },
     api_response_message=_TEXT,
 )
@@ -128,21 +131,41 @@ ENVELOPE_REPLIES: Final = _replies(ENVELOPE, "The envelope to send.")
 KEY_PAIR_REPLIES: Final = _replies(_GENERATED, "A pair was made, or one is waiting already.")
 
 
-def _pair(request: JSONValue, reply: JSONValue, description: str = "") -> list[OpenApiExample]:
+#: What can go wrong at each address.
+_ANYWHERE: Final = (
+    Code.INVALID_FLOW_ID,
+    Code.INVALID_FORMAT,
+    Code.IP_NOT_WHITELISTED,
+    Code.FAILURE,
+)
+_AT_PULL: Final = (
+    Code.INVALID_SECURITY_ID,
+    Code.FAILURE_FROM_GATEWAY,
+    Code.INVALID_MANDATORY_PARAMETERS,
+    Code.NO_DATA_AVAILABLE,
+    Code.EMPTY_CALL_LIST,
+    Code.MAX_DATA_LIST_SIZE_EXCEEDED,
+    *_ANYWHERE,
+)
+_AT_CREATE: Final = tuple(code for code in Code if code not in _WITH_MEMBERS)
+
+
+def _examples(
+    request: JSONValue, reply: JSONValue, codes: Iterable[Code], description: str = ""
+) -> list[OpenApiExample]:
     return [
         OpenApiExample("demo", description=description, value=request, request_only=True),
         OpenApiExample("success", value=reply, response_only=True, status_codes=["200"]),
         *(
             OpenApiExample(
                 f"{int(code)} {code.name}",
-                summary=meaning.message,
-                description=meaning.cause,
-                value=head(code),
+                summary=MEANINGS[code].message,
+                description=MEANINGS[code].cause,
+                value=examples.no_data() if code is Code.NO_DATA_AVAILABLE else head(code),
                 response_only=True,
                 status_codes=["200"],
             )
-            for code, meaning in MEANINGS.items()
-            if code not in (Code.SUCCESS, Code.PARTIAL_SUCCESS)
+            for code in codes
         ),
     ]
 
@@ -150,32 +173,34 @@ def _pair(request: JSONValue, reply: JSONValue, description: str = "") -> list[O
 def sealed_examples() -> list[OpenApiExample]:
     """Return the encrypted request, which opens under the demo key pair, and the replies."""
     made = examples.envelope()
-    return _pair(
+    return _examples(
         {
             "requestEncryptedValue": made.encrypted_value,
             "requestDigitalSignatureValue": made.wrapped_key,
             "flow-id": made.flow_id,
         },
         examples.REPLY,
+        _AT_CREATE,
         f"Opens under the demo key pair; the key string is {examples.DEMO_KEY_STRING}.",
     )
 
 
 def plain_examples() -> list[OpenApiExample]:
     """Return the unencrypted request and the replies."""
-    return _pair(examples.REQUEST, examples.REPLY)
+    return _examples(examples.REQUEST, examples.REPLY, _AT_CREATE)
 
 
 def pull_examples() -> list[OpenApiExample]:
     """Return a question for the status of a call, and the replies."""
-    return _pair(examples.PULL, examples.pull_reply())
+    return _examples(examples.PULL, examples.pull_reply(), _AT_PULL)
 
 
 def helper_examples() -> list[OpenApiExample]:
     """Return a request to the encrypt helper, and the replies."""
-    return _pair(examples.ENCRYPT_DATA, examples.helper_reply())
+    codes = (Code.INVALID_MANDATORY_PARAMETERS, *_ANYWHERE)
+    return _examples(examples.ENCRYPT_DATA, examples.helper_reply(), codes)
 
 
 def key_pair_examples() -> list[OpenApiExample]:
     """Return a request for a key pair, and the replies."""
-    return _pair(examples.GENERATE_KEY_PAIR, dict(GENERATED))
+    return _examples(examples.GENERATE_KEY_PAIR, dict(GENERATED), _ANYWHERE)
