@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 
@@ -149,11 +150,11 @@ def serve(
         source=caller_address(request),
         received_at=time.time(),
         route=dict(route or {}),
-        query={name: request.GET.get(name, "") for name in request.GET},
         headers=_headers(request),
     )
     refusal: Refusal | None = None
     try:
+        exchange.query = _query(request)
         reply = _walk(protocol, exchange, request)
     except Exception as error:  # noqa: BLE001 - the one place that must answer, whatever happened
         refusal = _as_refusal(error)
@@ -219,6 +220,13 @@ def _refuse(protocol: Protocol, exchange: Exchange, refusal: Refusal) -> HttpRep
 def _where(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames[-4:]))
+
+
+def _query(request: HttpRequest) -> dict[str, str]:
+    try:
+        return {name: request.GET.get(name, "") for name in request.GET}
+    except SuspiciousOperation:  # more parameters than Django takes
+        raise Refusal(Reason.MALFORMED, step="query") from None
 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
