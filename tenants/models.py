@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -248,6 +249,21 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return f"{self.purpose} v{self.version}"
+
+    @property
+    def title(self) -> str:
+        """Return how people call this version, such as *API key version 2*."""
+        try:
+            title = self.flow.contract.purpose(self.purpose).title
+        except KeyError:
+            title = self.purpose
+        return f"{title} version {self.version}"
+
+    def opens(self, now: datetime) -> bool:
+        """Return whether this version may open at ``now``."""
+        if self.state not in OPENING_STATES:
+            return False
+        return self.accept_until is None or now < self.accept_until
 
     @property
     def at_rest_context(self) -> str:

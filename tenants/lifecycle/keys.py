@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -28,6 +28,13 @@ DEFAULT_OVERLAP = timedelta(days=7)
 LONGEST_OVERLAP = timedelta(days=90)
 #: NIST SP 800-56B §6.2: public exponents from 2^16 + 1.
 _SMALLEST_EXPONENT: Final = 65_537
+#: From which states each verb moves a version on.
+_FROM: Final[Mapping[str, tuple[KeyState, ...]]] = {
+    "promote": (KeyState.STAGED,),
+    "retire": (KeyState.STAGED, KeyState.RETIRING),
+    "revoke": (KeyState.STAGED, KeyState.ACTIVE, KeyState.RETIRING, KeyState.RETIRED),
+    "destroy": (KeyState.RETIRED, KeyState.REVOKED),
+}
 #: What a transition writes; never the use counts, which requests write meanwhile.
 _TRANSITION: Final = ("state", "activated_at", "accept_until", "ended_at", "end_reason")
 
@@ -42,6 +49,11 @@ class IssuedKey:
 
     key: Key
     secret: str = field(repr=False)
+
+
+def allowed_verbs(key: Key) -> tuple[str, ...]:
+    """Return the verbs that would move ``key`` on from where it stands."""
+    return tuple(verb for verb, states in _FROM.items() if key.state in states)
 
 
 def generate_key(
@@ -80,7 +92,8 @@ def import_key(actor: Actor, flow: Flow, purpose: str, material: bytes) -> Key:
         known = locked.keys.filter(purpose=purpose, fingerprint=key.fingerprint).first()
         if known is not None:
             raise LifecycleError(
-                f"This secret is {known} of this flow already ({known.state}). Import another."
+                f"This secret is {known.title} of this flow already ({known.state}). "
+                "Import another."
             )
         _insert(key)
         audit(actor, "key.import", key=key, after=_facts(key))
@@ -113,7 +126,7 @@ def promote_key(actor: Actor, key: Key, *, overlap: timedelta = DEFAULT_OVERLAP)
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.ACTIVE:
         return key
-    _guard(key, "promoted", KeyState.STAGED)
+    _guard(key, "promote")
     now = timezone.now()
     for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
         before = _facts(old)
@@ -139,7 +152,7 @@ def retire_key(actor: Actor, key: Key, *, reason: str = "") -> Key:
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.RETIRED:
         return key
-    _guard(key, "retired", KeyState.STAGED, KeyState.RETIRING)
+    _guard(key, "retire")
     return _end(actor, key, KeyState.RETIRED, verb="key.retire", reason=reason)
 
 
@@ -153,7 +166,7 @@ def revoke_key(actor: Actor, key: Key, *, reason: str) -> Key:
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.REVOKED:
         return key
-    _guard(key, "revoked", KeyState.STAGED, KeyState.ACTIVE, KeyState.RETIRING, KeyState.RETIRED)
+    _guard(key, "revoke")
     return _end(actor, key, KeyState.REVOKED, verb="key.revoke", reason=reason.strip())
 
 
@@ -165,7 +178,7 @@ def destroy_key(actor: Actor, key: Key, *, reason: str = "") -> Key:
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.DESTROYED:
         return key
-    _guard(key, "destroyed", KeyState.RETIRED, KeyState.REVOKED)
+    _guard(key, "destroy")
     key.material = b""
     key.lookup_digest = ""
     reason = reason or key.end_reason
@@ -292,10 +305,13 @@ def _spec(flow: Flow, purpose: str) -> PurposeSpec:
         raise LifecycleError(f"{flow.scheme} has no purpose {purpose}. It has {known}.") from None
 
 
-def _guard(key: Key, what: str, *states: KeyState) -> None:
-    if key.state not in states:
-        allowed = " or ".join(state.value for state in states)
-        raise LifecycleError(f"{key} is {key.state}; only a {allowed} version can be {what}.")
+def _guard(key: Key, verb: str) -> None:
+    if verb not in allowed_verbs(key):
+        allowed = " or ".join(state.value for state in _FROM[verb])
+        advice = f"{verb} takes a {allowed} version."
+        if verb == "retire" and key.state == KeyState.ACTIVE:
+            advice = "Promote its successor instead, or revoke it."
+        raise LifecycleError(f"{key.title} is {key.state}. {advice}")
 
 
 def _facts(key: Key) -> dict[str, Any]:

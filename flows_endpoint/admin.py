@@ -1,0 +1,59 @@
+"""The exchange log in the admin: one row a request, to look at."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from flows_endpoint.models import ExchangeRow
+from tenants.admin.base import ReadOnlyAdmin
+
+
+@admin.register(ExchangeRow)
+class ExchangeAdmin(ReadOnlyAdmin):
+    """What became of each request. It never held what was in them."""
+
+    list_display = (
+        "at",
+        "request_id",
+        "flow",
+        "operation",
+        "outcome",
+        "reason",
+        "step",
+        "code",
+        "http_status",
+        "key_versions",
+        "milliseconds",
+    )
+    list_filter = ("outcome", "scheme", "reason")
+    list_select_related = ("flow",)
+    search_fields = ("request_id",)
+    search_help_text = "A request id or a flow's address, in full."
+    fields = readonly_fields = (
+        "at",
+        "request_id",
+        "flow",
+        "scheme",
+        "operation",
+        "source",
+        "outcome",
+        "reason",
+        "step",
+        "code",
+        "http_status",
+        "key_versions",
+        "milliseconds",
+        "request_size",
+        "request_digest",
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ExchangeRow], search_term: str
+    ) -> tuple[QuerySet[ExchangeRow], bool]:
+        """Look for exact values only, which have an index; a scan takes long in a long log."""
+        term = search_term.strip()
+        if term:
+            queryset = queryset.filter(Q(request_id=term) | Q(flow__address=term))
+        return queryset, False

@@ -1,0 +1,13 @@
+"""The admin over clients, flows, keys and the audit trail.
+
+Stock Django admin. Whatever changes anything goes through :mod:`tenants.lifecycle`, by POST
+only; nothing can be deleted here; no page but the direct answer to the POST that made
+a secret ever shows one.
+"""
+
+from tenants.admin.audit import AuditEntryAdmin
+from tenants.admin.client import ClientAdmin
+from tenants.admin.flow import FlowAdmin
+from tenants.admin.key import KeyAdmin
+
+__all__ = ["AuditEntryAdmin", "ClientAdmin", "FlowAdmin", "KeyAdmin"]

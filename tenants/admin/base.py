@@ -1,0 +1,91 @@
+"""What the admin pages share: no deletion, lifecycle errors as answers, counts that are cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from crypto_schemes.errors import SchemeError
+from tenants.actors import NotAllowedError
+from tenants.lifecycle import LifecycleError
+
+if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
+    AnyPaginator = Paginator[Any]
+else:
+    AnyModelAdmin = admin.ModelAdmin
+    AnyPaginator = Paginator
+
+
+class RefusedError(Exception):
+    """A verb was refused; ``messages`` say why, in words for the page."""
+
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__("; ".join(messages))
+        self.messages = messages
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what a verb raises into PermissionDenied (403) or :class:`RefusedError`."""
+    try:
+        yield
+    except NotAllowedError as error:
+        raise PermissionDenied(str(error)) from None
+    except LifecycleError as error:
+        raise RefusedError([str(error)]) from None
+    except SchemeError as error:
+        raise RefusedError([f"{error.what} {error.fix}".rstrip()]) from None
+    except ValidationError as error:
+        raise RefusedError(list(error.messages)) from None
+
+
+def no_store(response: HttpResponse) -> HttpResponse:
+    """Forbid every cache, the browser's too, to keep ``response``."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+class BoundedPaginator(AnyPaginator):
+    """Counts no further than :attr:`most`: a COUNT(*) over millions of rows takes seconds."""
+
+    most = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        """Return the number of rows, or ``most`` where there are more."""
+        rows: QuerySet[Model] = self.object_list  # type: ignore[assignment]
+        return rows.order_by()[: self.most].count()
+
+
+class UndeletableAdmin(AnyModelAdmin):
+    """Rows stay: what was, stands in the audit trail and the exchange log."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Return False, whatever the user may elsewhere."""
+        return False
+
+
+class ReadOnlyAdmin(UndeletableAdmin):
+    """Rows to look at. Lists are bounded, so they open as fast with many rows as with few."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Return False."""
+        return False

@@ -1,0 +1,319 @@
+"""Flows in the admin: made for a contract, edited, and their keys."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from crypto_schemes import registry
+from crypto_schemes.errors import OptionsError
+from tenants import lifecycle
+from tenants.actors import Actor, NotAllowedError
+from tenants.admin.base import RefusedError, UndeletableAdmin, answering
+from tenants.admin.flow_form import FlowForm, NewFlowForm, fieldsets, form_for
+from tenants.admin.issued import issued_page
+from tenants.admin.key_panel import purpose_rows
+from tenants.lifecycle import IssuedFlow, LifecycleError
+from tenants.models import Flow
+
+_FIXED: Final = ("client", "scheme", "address", "identity_list", "url", "created_at")
+_Fieldsets = list[tuple[str | None, dict[str, Any]]]
+
+
+@admin.register(Flow)
+class FlowAdmin(UndeletableAdmin):
+    """Integrations: contract first, then its options; keys on the flow's page."""
+
+    list_display = ("address", "scheme", "client", "backend", "is_enabled", "created_at")
+    list_filter = ("scheme", "backend", "is_enabled")
+    list_select_related = ("client",)
+    search_fields = ("address", "wire_id", "client__slug", "client__name")
+    readonly_fields = (*_FIXED, "option_list")
+    change_form_template = "admin/tenants/flow_change.html"
+
+    # -- addresses ---------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the addresses of the verbs that make or take a key."""
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<uuid:flow_id>/generate/", view(self.generate_view), name="tenants_flow_generate"
+            ),
+            path("<uuid:flow_id>/import/", view(self.import_view), name="tenants_flow_import"),
+            *super().get_urls(),
+        ]
+
+    # -- making one --------------------------------------------------------------------------
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for the contract, then for the rest; show the secrets in answer to the POST.
+
+        Not the stock view: that holds a transaction open while keys are made, and redirects
+        afterwards, for which the secrets would have to be kept somewhere.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        scheme = request.GET.get("scheme", "")
+        if scheme not in registry.NAMES:
+            return self._choose(request)
+        initial = {"client": request.GET.get("client", "")}
+        form = form_for(scheme, NewFlowForm)(
+            request.POST if request.method == "POST" else None, initial=initial
+        )
+        if request.method == "POST" and form.is_valid():
+            made = Flow.objects.filter(pk=form.cleaned_data["new_id"]).first()
+            if made is not None:
+                text = "This form was sent before. Its flow is made, its secrets were shown once."
+                messages.warning(request, text)
+                return HttpResponseRedirect(_page(made.pk))
+            issued = self._create(request, scheme, form)
+            if issued is not None:
+                return self._issued_flow(request, issued)
+        return self._add_form(request, scheme, form)
+
+    def _choose(self, request: HttpRequest) -> HttpResponse:
+        query = request.GET.copy()
+        choices = []
+        for scheme in registry.all_schemes():
+            query["scheme"] = scheme.name
+            choices.append((scheme, f"?{query.urlencode()}"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Choose the contract",
+            "opts": self.opts,
+            "choices": choices,
+        }
+        return TemplateResponse(request, "admin/tenants/flow_choose.html", context)
+
+    def _create(
+        self, request: HttpRequest, scheme: str, form: forms.ModelForm[Flow]
+    ) -> IssuedFlow | None:
+        """Make the flow of a valid form, or put what is wrong on the form and return None."""
+        said = dict(form.cleaned_data)
+        try:
+            issued = lifecycle.create_flow(
+                Actor.from_request(request),
+                said["client"],
+                scheme,
+                id=said["new_id"],
+                address=said["address"],
+                options=form.said_options,  # type: ignore[attr-defined]
+                **{name: said[name] for name in form._meta.fields or ()},
+            )
+        except NotAllowedError as error:
+            raise PermissionDenied(str(error)) from None
+        except LifecycleError as error:
+            form.add_error("address", str(error))
+        except ValidationError as error:
+            known = not hasattr(error, "error_dict") or set(error.error_dict) <= set(form.fields)
+            form.add_error(None, error if known else error.messages)
+        else:
+            self.log_addition(request, issued.flow, [{"added": {}}])
+            return issued
+        return None
+
+    def _issued_flow(self, request: HttpRequest, issued: IssuedFlow) -> HttpResponse:
+        shown = set(issued.credentials.values())
+        extra = {
+            issued.flow.contract.purpose(item.key.purpose).title: item.secret
+            for item in issued.keys
+            if item.secret and item.secret not in shown
+        }
+        return issued_page(
+            request,
+            self.admin_site,
+            issued.flow,
+            title=f"The flow {issued.flow} is made",
+            credentials=issued.credentials,
+            extra=extra,
+        )
+
+    def _add_form(
+        self, request: HttpRequest, scheme: str, form: forms.ModelForm[Flow]
+    ) -> HttpResponse:
+        sections = fieldsets(scheme, ("new_id", "client", "address"))
+        admin_form = helpers.AdminForm(form, sections, {}, (), model_admin=self)
+        contract = registry.get(scheme)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Add a flow: {contract.title}",
+            "subtitle": None,
+            "promise": contract.promise,
+            "adminform": admin_form,
+            "errors": helpers.AdminErrorList(form, []),
+            "media": self.media + admin_form.media,
+            "inline_admin_formsets": [],
+            "is_popup": False,
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+            "preserved_filters": "",
+        }
+        return self.render_change_form(request, context, add=True)
+
+    # -- editing one -------------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: Flow | None = None) -> Any:
+        """Return the sections of the page; who may only look sees the options as a list."""
+        if obj is None:
+            return ()
+        sections: _Fieldsets = fieldsets(obj.scheme, (*_FIXED, "is_enabled"))
+        if not self.has_change_permission(request, obj):
+            sections[1][1]["fields"] = ["option_list"]
+        return sections
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Flow | None = None,
+        change: bool = False,  # noqa: FBT001 - Django's signature
+        **kwargs: Any,
+    ) -> Any:
+        """Return the form of the flow's contract."""
+        if obj is not None:
+            kwargs["form"] = form_for(obj.scheme, FlowForm)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Serve the page of a flow, with its keys."""
+        context: dict[str, Any] = {
+            "show_save_and_add_another": False,
+            "may_see_keys": request.user.has_perm("tenants.view_key")
+            or request.user.has_perm("tenants.change_key"),
+            "may_add_key": request.user.has_perm("tenants.add_key"),
+            "overlap": lifecycle.DEFAULT_OVERLAP.days,
+            "longest_overlap": lifecycle.LONGEST_OVERLAP.days,
+        }
+        flow = self.get_object(request, object_id)
+        if flow is not None and context["may_see_keys"]:
+            context["purposes"] = purpose_rows(flow, request.user)
+        try:
+            return super().change_view(
+                request, object_id, form_url, {**context, **(extra_context or {})}
+            )
+        except RefusedError as refused:
+            return _refused(request, refused, request.get_full_path())
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Flow,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Have the lifecycle write what the form changed."""
+        with answering():
+            lifecycle.update_flow(Actor.from_request(request), obj, form.changes())
+
+    # -- keys --------------------------------------------------------------------------------
+
+    @method_decorator(require_POST)
+    def generate_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
+        """Make the next version of a key and show once what the partner needs of it."""
+        flow = self._flow(request, flow_id)
+        purpose, version = request.POST.get("purpose", ""), request.POST.get("version", "")
+        try:
+            with answering():
+                issued = lifecycle.generate_key(
+                    Actor.from_request(request),
+                    flow,
+                    purpose,
+                    version=int(version) if version.isdecimal() else 0,
+                )
+        except RefusedError as refused:
+            return _refused(request, refused, _page(flow_id))
+        spec = flow.contract.purpose(purpose)
+        title = f"{issued.key.title} is {issued.key.state}"
+        if not issued.secret:
+            messages.success(request, f"{title}.")
+            return HttpResponseRedirect(_page(flow_id))
+        return issued_page(
+            request,
+            self.admin_site,
+            flow,
+            title=title,
+            credentials={spec.credential_name: issued.secret},
+        )
+
+    @method_decorator(require_POST)
+    @method_decorator(sensitive_post_parameters("text", "passphrase"))
+    def import_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
+        """Take a secret that was made elsewhere. It is not shown again."""
+        flow = self._flow(request, flow_id)
+        try:
+            with answering():
+                key = lifecycle.import_text(
+                    Actor.from_request(request),
+                    flow,
+                    request.POST.get("purpose", ""),
+                    request.POST.get("text", ""),
+                    passphrase=request.POST.get("passphrase", ""),
+                )
+        except RefusedError as refused:
+            return _refused(request, refused, _page(flow_id))
+        messages.success(request, f"{key.title} is imported and {key.state}.")
+        return HttpResponseRedirect(_page(flow_id))
+
+    def _flow(self, request: HttpRequest, flow_id: uuid.UUID) -> Flow:
+        if not request.user.has_perm("tenants.add_key"):
+            raise PermissionDenied
+        return get_object_or_404(Flow, pk=flow_id)
+
+    # -- what the page shows -----------------------------------------------------------------
+
+    @admin.display(description="Public names")
+    def identity_list(self, flow: Flow) -> SafeString:
+        """Return the names of the contract, such as the user id."""
+        titles = {item.name: item.title for item in flow.contract.identity}
+        rows = [(titles.get(name, name), value) for name, value in flow.identity.items()]
+        return format_html_join("", "<div>{}: <code>{}</code></div>", rows) or SafeString("-")
+
+    @admin.display(description="URL")
+    def url(self, flow: Flow) -> str:
+        """Return where the partner's main operation is."""
+        try:
+            return f"{settings.PUBLIC_URL}{flow.main_path}"
+        except OptionsError as error:
+            return error.what
+
+    @admin.display(description="Options")
+    def option_list(self, flow: Flow) -> SafeString:
+        """Return the options as a list, for who may only look."""
+        fields = flow.contract.options_type.model_fields
+        default = flow.contract.options_type().model_dump(mode="json")
+        shown = default | flow.options
+        rows = [(info.title or name, str(shown[name])) for name, info in fields.items()]
+        return format_html_join("", "<div>{}: <code>{}</code></div>", rows)
+
+
+def _page(flow_id: uuid.UUID) -> str:
+    return reverse("admin:tenants_flow_change", args=[flow_id])
+
+
+def _refused(request: HttpRequest, refused: RefusedError, url: str) -> HttpResponse:
+    for text in refused.messages:
+        messages.error(request, text)
+    return HttpResponseRedirect(url)

@@ -1,0 +1,130 @@
+"""Keys in the admin: to look at, and the verbs that move a version on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from tenants import lifecycle
+from tenants.actors import Actor
+from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
+from tenants.admin.key_panel import short_fingerprint
+from tenants.lifecycle import LifecycleError
+from tenants.models import Key
+
+
+def _promote(actor: Actor, key: Key, request: HttpRequest) -> str:
+    days = request.POST.get("overlap_days", "")
+    if not days.isdecimal() or len(days) > 3:
+        raise LifecycleError(f"The overlap is 0 to {lifecycle.LONGEST_OVERLAP.days} whole days.")
+    lifecycle.promote_key(actor, key, overlap=timedelta(days=int(days)))
+    return f"{key.title} is active."
+
+
+def _retire(actor: Actor, key: Key, request: HttpRequest) -> str:
+    lifecycle.retire_key(actor, key, reason=request.POST.get("reason", "").strip())
+    return f"{key.title} is retired."
+
+
+def _revoke(actor: Actor, key: Key, request: HttpRequest) -> str:
+    lifecycle.revoke_key(actor, key, reason=request.POST.get("reason", ""))
+    return f"{key.title} is revoked. Within a second it opens nothing anywhere."
+
+
+_VERBS: Final[dict[str, Callable[[Actor, Key, HttpRequest], str]]] = {
+    "promote": _promote,
+    "retire": _retire,
+    "revoke": _revoke,
+}
+
+
+@admin.register(Key)
+class KeyAdmin(ReadOnlyAdmin):
+    """Versions of secrets; the secrets themselves are on no page."""
+
+    list_display = (
+        "flow",
+        "purpose",
+        "version",
+        "state",
+        "fingerprint_digits",
+        "last_used_at",
+        "use_count",
+        "accept_until",
+    )
+    list_display_links = ("purpose",)
+    list_filter = ("state", "purpose", "flow__scheme")
+    list_select_related = ("flow",)
+    search_fields = ("^fingerprint", "flow__address", "flow__client__slug")
+    fields = readonly_fields = (
+        "flow",
+        "purpose",
+        "version",
+        "state",
+        "fingerprint",
+        "public_pem",
+        "created_at",
+        "activated_at",
+        "accept_until",
+        "ended_at",
+        "end_reason",
+        "last_used_at",
+        "use_count",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
+        """Return the keys without their material, which no page needs."""
+        return super().get_queryset(request).defer("material", "lookup_digest")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the addresses of the verbs and of the public key."""
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:key_id>/public.pem", view(self.public_view), name="tenants_key_public"),
+            path("<uuid:key_id>/do/<slug:verb>/", view(self.verb_view), name="tenants_key_verb"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_POST)
+    def verb_view(self, request: HttpRequest, key_id: uuid.UUID, verb: str) -> HttpResponse:
+        """Move a version on and go back to its flow's page."""
+        if verb not in _VERBS:
+            raise Http404
+        if not request.user.has_perm("tenants.change_key"):
+            raise PermissionDenied
+        key = get_object_or_404(Key, pk=key_id)
+        try:
+            with answering():
+                messages.success(request, _VERBS[verb](Actor.from_request(request), key, request))
+        except RefusedError as refused:
+            for text in refused.messages:
+                messages.error(request, text)
+        return HttpResponseRedirect(reverse("admin:tenants_flow_change", args=[key.flow_id]))
+
+    def public_view(self, request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
+        """Return the public half of an RSA version as a PEM file."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        key = get_object_or_404(Key.objects.select_related("flow"), pk=key_id)
+        if not key.public_pem:
+            raise Http404
+        response = HttpResponse(key.public_pem, content_type="application/x-pem-file")
+        name = f"{key.flow.scheme}-{key.flow.address}-{key.purpose}-v{key.version}.pem"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    @admin.display(description="Fingerprint", ordering="fingerprint")
+    def fingerprint_digits(self, key: Key) -> str:
+        """Return the start of the fingerprint, readable."""
+        return short_fingerprint(key)

@@ -1,0 +1,70 @@
+"""What the page of a flow shows of its keys, and which buttons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils import timezone
+
+from crypto_schemes.keys import PurposeSpec
+from tenants import lifecycle
+from tenants.models import Flow, Key
+
+#: Verbs the pages offer. Erasing material for good is not among them.
+OFFERED: Final = ("promote", "retire", "revoke")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version, with the verbs that are possible now and allowed to this user."""
+
+    key: Key
+    opens: bool
+    fingerprint: str
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeRow:
+    """One purpose, its versions from the newest on, and the number of the next."""
+
+    spec: PurposeSpec
+    versions: tuple[VersionRow, ...]
+    next_version: int
+
+
+def purpose_rows(
+    flow: Flow, user: AbstractBaseUser | AnonymousUser, now: datetime | None = None
+) -> list[PurposeRow]:
+    """Return a row for each purpose of the contract, in the contract's order."""
+    moment = now or timezone.now()
+    may_change = user.has_perm("tenants.change_key")  # type: ignore[union-attr]
+    by_purpose: dict[str, list[VersionRow]] = {}
+    for key in flow.keys.order_by("-version"):
+        by_purpose.setdefault(key.purpose, []).append(version_row(key, moment, may_change))
+    rows = []
+    for spec in flow.contract.all_purposes():
+        versions = tuple(by_purpose.get(spec.name, ()))
+        latest = versions[0].key.version if versions else 0
+        rows.append(PurposeRow(spec=spec, versions=versions, next_version=latest + 1))
+    return rows
+
+
+def version_row(key: Key, now: datetime, may_change: bool) -> VersionRow:  # noqa: FBT001
+    """Return ``key`` as its row shows it at ``now``."""
+    possible = lifecycle.allowed_verbs(key) if may_change else ()
+    return VersionRow(
+        key=key,
+        opens=key.opens(now),
+        fingerprint=short_fingerprint(key),
+        verbs=tuple(verb for verb in OFFERED if verb in possible),
+    )
+
+
+def short_fingerprint(key: Key) -> str:
+    """Return the first 16 digits in groups of four: enough to tell keys apart by eye."""
+    digits = key.fingerprint[:16]
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))

@@ -1,0 +1,157 @@
+"""A secret is on the answer to the POST that made it, and nowhere else, ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.test import Client as Browser
+from django.urls import reverse
+
+from tenants import at_rest, lifecycle
+from tenants.lifecycle import IssuedFlow
+from tenants.models import AuditEntry, Client, Flow, Key
+from tests.tenants.admin_pages import add_flow, edit_flow, flow_url, verb_url
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
+Make = Callable[..., IssuedFlow]
+
+
+def secrets_of(flow: Flow) -> list[str]:
+    """Return every secret of a flow in every form a page might show it."""
+    forms: list[str] = []
+    for key in flow.keys.exclude(state="destroyed"):
+        material = at_rest.open_sealed(key.material, key.at_rest_context)
+        spec = flow.contract.purpose(key.purpose)
+        forms += [material.hex(), str(bytes(key.material).hex()), key.lookup_digest]
+        if spec.kind == "token":
+            forms.append(material.decode("ascii"))
+        elif spec.kind == "aes":
+            forms.append(
+                flow.contract.material_to_text(spec, material, flow.contract.options_type())
+            )
+    return [form for form in forms if form]
+
+
+def every_page(flow: Flow) -> list[str]:
+    """Return every address of the admin that may be looked at."""
+    names = ("client", "flow", "key", "auditentry")
+    pages = [reverse("admin:index"), reverse("admin:app_list", args=["tenants"])]
+    pages += [reverse(f"admin:tenants_{name}_changelist") for name in names]
+    pages += [flow_url(flow), reverse("admin:tenants_flow_history", args=[flow.pk])]
+    pages += [reverse("admin:tenants_client_change", args=[flow.client_id])]
+    for key in flow.keys.all():
+        pages += [reverse("admin:tenants_key_change", args=[key.pk])]
+        pages += [reverse("admin:tenants_key_history", args=[key.pk])]
+        if key.public_pem:
+            pages += [reverse("admin:tenants_key_public", args=[key.pk])]
+    for entry in AuditEntry.objects.all():
+        pages += [reverse("admin:tenants_auditentry_change", args=[entry.pk])]
+    return pages
+
+
+@pytest.mark.parametrize("scheme", ["kairos", "citcall", "isu", "whatsapp_flows", "flynn"])
+def test_no_page_no_session_and_no_log_holds_a_secret(
+    administrator: Browser, client_row: Client, scheme: str
+) -> None:
+    made = add_flow(administrator, scheme, client_row)
+    flow = Flow.objects.get()
+    purpose = flow.contract.purposes[0].name
+    generated = administrator.post(
+        reverse("admin:tenants_flow_generate", args=[flow.pk]), {"purpose": purpose, "version": "2"}
+    )
+    staged = Key.objects.get(purpose=purpose, version=2)
+    administrator.post(verb_url(staged, "promote"), {"overlap_days": "1"})
+    edit_flow(administrator, flow, callback_url="https://partner.example/results")
+    secrets = secrets_of(flow)
+    assert len(secrets) > 4
+    for page in every_page(flow):
+        answer = administrator.get(page)
+        assert answer.status_code == 200, page
+        for form in secrets:
+            assert form not in answer.content.decode(), page
+            assert form not in str(answer.headers), page
+    kept = [repr(list(Session.objects.values())), repr(list(LogEntry.objects.values()))]
+    kept += [repr(list(AuditEntry.objects.values())), repr(dict(administrator.session.items()))]
+    kept += [administrator.cookies.output(), str(made.headers), str(generated.headers)]
+    for form in secrets:
+        assert not any(form in text for text in kept)
+
+
+def test_the_page_that_shows_secrets_may_not_be_kept(
+    administrator: Browser, client_row: Client
+) -> None:
+    made = add_flow(administrator, "isu", client_row)
+    flow = Flow.objects.get()
+    generated = administrator.post(
+        reverse("admin:tenants_flow_generate", args=[flow.pk]),
+        {"purpose": "isu_aes", "version": "2"},
+    )
+    key = Key.objects.get(purpose="isu_aes", version=2)
+    material = at_rest.open_sealed(key.material, key.at_rest_context)
+    text = flow.contract.material_to_text(
+        flow.contract.purpose("isu_aes"), material, flow.contract.options_type()
+    )
+    assert text.replace("+", "&#x2B;") in generated.content.decode() or text in (
+        generated.content.decode()
+    )
+    for answer in (made, generated):
+        assert "no-store" in answer["Cache-Control"]
+        assert answer["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_secret_that_is_never_handed_over_is_not_shown(
+    administrator: Browser, client_row: Client
+) -> None:
+    made: Any = add_flow(administrator, "flynn", client_row)
+    flow = Flow.objects.get()
+    generated = administrator.post(
+        reverse("admin:tenants_flow_generate", args=[flow.pk]),
+        {"purpose": "token_signing", "version": "2"},
+    )
+    assert (generated.status_code, generated["Location"]) == (302, flow_url(flow))
+    for key in flow.keys.filter(purpose="token_signing"):
+        material = at_rest.open_sealed(key.material, key.at_rest_context)
+        assert material.hex() not in made.content.decode()
+        assert key.version in {1, 2}
+
+
+def test_an_imported_secret_does_not_come_back(administrator: Browser, make_flow: Make) -> None:
+    flow = make_flow("whatsapp_flows").flow
+    answer = administrator.post(
+        reverse("admin:tenants_flow_import", args=[flow.pk]),
+        {"purpose": "access_token", "text": "EAAG-secret-token-of-meta"},
+        follow=True,
+    )
+    assert "Cloud API access token version 1 is imported and active." in answer.content.decode()
+    assert "EAAG-secret-token-of-meta" not in answer.content.decode()
+    key = Key.objects.get(purpose="access_token")
+    assert at_rest.open_sealed(key.material, key.at_rest_context) == b"EAAG-secret-token-of-meta"
+
+
+def test_a_refused_import_does_not_come_back_either(
+    administrator: Browser, make_flow: Make
+) -> None:
+    flow = make_flow("whatsapp_flows").flow
+    count = Key.objects.count()
+    answer = administrator.post(
+        reverse("admin:tenants_flow_import", args=[flow.pk]),
+        {"purpose": "app_secret", "text": "fünf Geheimnisse"},
+        follow=True,
+    )
+    page = answer.content.decode()
+    assert "must be plain ASCII text" in page
+    assert "Geheimnisse" not in page
+    assert Key.objects.count() == count
+
+
+def test_issued_keys_do_not_show_themselves(make_flow: Make) -> None:
+    issued = make_flow("isu")
+    texts = [repr(issued), str(issued.keys), repr(issued.keys[0].key.__dict__.get("flow"))]
+    for value in [*issued.credentials.values(), issued.callback_secret]:
+        if value != issued.flow.identity["client_id"]:
+            assert not any(value in text for text in texts)
+    assert isinstance(issued, lifecycle.IssuedFlow)
