@@ -92,11 +92,11 @@ class UpstreamBackend(Backend):
 def request_headers(call: Call, *, now: float) -> dict[str, str]:
     """Return the headers of the call to the service, signed at Unix time ``now``.
 
-    Raises KeyUnavailableError, or SealError for details that JSON cannot say.
+    Raises KeyUnavailableError, or Refusal (internal) for a text that could not be signed safely.
     """
     flow, timestamp = call.flow, int(now)
     credentials = flow.credentials(now)
-    details = base64_text.encode(write_json(dict(call.details))) if call.details else ""
+    details = written_details(call)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": USER_AGENT,
@@ -115,8 +115,23 @@ def request_headers(call: Call, *, now: float) -> dict[str, str]:
     return headers
 
 
+def written_details(call: Call) -> str:
+    """Return ``Sealgate-Details``: base64 of compact JSON, empty when there is nothing to say.
+
+    Values that are no JSON are objects for backends in this process, and stay here.
+    """
+    said = {}
+    for name, value in call.details.items():
+        try:
+            json_text.compact(value)
+        except JSONTextError:
+            continue
+        said[name] = value
+    return base64_text.encode(write_json(said, ascii_only=True)) if said else ""
+
+
 def signed_context(call: Call, details: str) -> bytes:
-    """Return the content that ``Sealgate-Signature`` signs."""
+    """Return the content that ``Sealgate-Signature`` signs. Raises Refusal (internal)."""
     texts = [
         _PURPOSE,
         call.flow.client_slug,

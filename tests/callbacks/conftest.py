@@ -26,7 +26,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
-def client(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport]:
+def outbound(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport]:
     """The process's transport, fresh, trusting the test's authority only."""
     made = Transport(tls=authority.client_context())
     monkeypatch.setattr(transport, "shared", made)
@@ -35,9 +35,9 @@ def client(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tr
 
 
 @pytest.fixture
-def post(client: Transport) -> Post:
+def post(outbound: Transport) -> Post:
     def send(
-        url: str, body: bytes = b"{}", *, via: Transport = client, **given: float
+        url: str, body: bytes = b"{}", *, via: Transport = outbound, **given: float
     ) -> HttpAnswer:
         limits = TimeLimits(**{"connect": 2.0, "read": 2.0, "total": 3.0, **given})
         return via.post(url, body, {"X-Test": "1"}, limits=limits, max_answer=10_000)

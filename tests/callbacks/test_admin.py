@@ -39,7 +39,7 @@ def operator() -> User:
 
 
 @pytest.fixture
-def browser(operator: User, client: object) -> Browser:
+def browser(operator: User) -> Browser:
     made = Browser()
     made.force_login(operator)
     return made

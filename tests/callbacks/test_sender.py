@@ -26,7 +26,7 @@ from tests.callbacks.outbox import change, put
 from tests.support.receiver import Received, Receiver, Reply
 
 Make = Callable[..., IssuedFlow]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("client")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbound")]
 
 
 def attempt(delivery: Delivery) -> Result:

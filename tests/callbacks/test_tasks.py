@@ -18,7 +18,7 @@ from tests.support import other_process
 from tests.support.receiver import Receiver, Reply
 
 Make = Callable[..., IssuedFlow]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("client", "rings")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outbound", "rings")]
 
 
 @pytest.fixture

@@ -183,11 +183,11 @@ def test_a_broken_answer_is_an_error_of_the_protocol(
 
 @pytest.mark.parametrize("value", ["a\r\nInjected: 1", "a\nb", "€"])
 def test_a_header_that_cannot_be_sent_is_not(
-    receiver: Receiver, client: Transport, value: str
+    receiver: Receiver, outbound: Transport, value: str
 ) -> None:
     limits = TimeLimits(connect=1, read=1, total=1)
     with pytest.raises(TransportError) as caught:
-        client.post(receiver.url, b"", {"X-Bad": value}, limits=limits, max_answer=1)
+        outbound.post(receiver.url, b"", {"X-Bad": value}, limits=limits, max_answer=1)
     assert (caught.value.kind, caught.value.permanent) == (Kind.BAD_URL, True)
     assert receiver.requests == []
 
@@ -242,9 +242,9 @@ def test_neither_errors_nor_logs_quote_the_url(
 
 
 def test_a_child_process_leaves_the_parents_connections_alone(
-    receiver: Receiver, post: Post, client: Transport
+    receiver: Receiver, post: Post, outbound: Transport
 ) -> None:
     post(receiver.url)
-    client.after_fork()
+    outbound.after_fork()
     post(receiver.url)
     assert [request.connection for request in receiver.requests] == [1, 2]
