@@ -85,9 +85,10 @@ MEANINGS: Final[dict[Code, Meaning]] = {
     ),
     Code.FAILURE_FROM_GATEWAY: Meaning(
         "Failure from Gateway",
-        "The service behind the gateway is down, too slow, or answered nonsense. "
-        "Nothing was accepted.",
-        "Send the same request again later.",
+        "The service behind the gateway is down, too slow, or gave no readable answer. The gateway "
+        "has accepted nothing, but a slow service may have done the work.",
+        "Ask for the status if you can; else send the same request again later: it is passed on "
+        "once more.",
     ),
     Code.DID_NOT_MAPPED: Meaning("DID Not Mapped", _UPSTREAM, "Ask the operator.", reserved=True),
     Code.NO_MASK_AVAILABLE: Meaning(

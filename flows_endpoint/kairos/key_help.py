@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.db import transaction
+from django.db.models import Max
 
 from crypto_schemes.envelope import OpenedRequest
 from crypto_schemes.errors import SealError
 from crypto_schemes.kairos import RSA_KEY, SCHEME, KairosOptions
 from flows_endpoint.backends.base import Answer, Backend
-from flows_endpoint.exchange import Exchange
+from flows_endpoint.exchange import Exchange, Reason, Refusal
 from flows_endpoint.kairos.calls import refuse
 from flows_endpoint.kairos.errors import Code
 from flows_endpoint.kairos.protocol import KairosProtocol
@@ -62,13 +62,19 @@ class GenerateKeyPair(KairosProtocol):
         While a staged one waits no other is made: every pair that opens costs each request an
         RSA operation, and anybody on the allow-list may call here.
         """
-        actor = Actor(
-            name=f"partner:{flow.client_slug}",
-            address=exchange.source or None,
-            request_id=exchange.request_id,
-        )
-        with transaction.atomic():
-            row = Flow.objects.select_for_update().get(pk=flow.id)
-            if not row.keys.filter(purpose=RSA_KEY, state=KeyState.STAGED).exists():
-                lifecycle.generate_key(actor, row, RSA_KEY)
+        row = Flow.objects.get(pk=flow.id)
+        pairs = row.keys.filter(purpose=RSA_KEY)
+        if not pairs.filter(state=KeyState.STAGED).exists():
+            latest = pairs.aggregate(latest=Max("version"))["latest"] or 0
+            actor = Actor(
+                name=f"partner:{flow.client_slug}",
+                address=exchange.source or None,
+                request_id=exchange.request_id,
+            )
+            try:
+                lifecycle.generate_key(actor, row, RSA_KEY, version=latest + 1)
+            except lifecycle.LifecycleError:
+                # A twin of this request was faster; its pair serves both.
+                if not pairs.filter(version__gt=latest).exists():
+                    raise Refusal(Reason.UNAVAILABLE, step="key pair") from None
         return Answer(dict(GENERATED))

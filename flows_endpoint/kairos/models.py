@@ -123,8 +123,9 @@ class OutboundCall(SealedRecord):
 class CallAttempt(SealedRecord):
     """One dialling of one number of a call.
 
-    Sealed: ``call_details``, the element of the contract's ``callDetails``, and ``leads_to``,
-    the status of the call should this attempt be its last. Both are settled when it starts.
+    Sealed: ``call_details``, the element of the contract's ``callDetails``; ``leads_to``, the
+    status of the call should this attempt be its last; ``is_worth_another``, whether the next
+    number should be tried. All are settled when it starts.
     """
 
     call = models.ForeignKey(OutboundCall, on_delete=models.PROTECT, related_name="attempts")

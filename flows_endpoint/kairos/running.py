@@ -53,7 +53,10 @@ def start_call(timer: Timer) -> None:
     if attempt > len(numbers):
         _finish(call, obstacle)
         return
-    _dial(call, flow, numbers[attempt - 1], attempt, timezone.now().astimezone(start_at.tzinfo))
+    now = timezone.now().astimezone(start_at.tzinfo)
+    number, identifier = numbers[attempt - 1], details["client-identifier"]
+    ending = story.ending_of(settings.SANDBOX_SEED, identifier, digits(number), attempt)
+    _dial(call, flow, CallAttempt(call=call, number=attempt, started_at=now), number, ending)
 
 
 @timers.handler(END)
@@ -115,22 +118,23 @@ def _numbers_to_dial(
     return in_service[:_MOST_ATTEMPTS], FlowStatus.INVALID_CONTACT_NUMBER
 
 
-def _dial(call: OutboundCall, flow: FlowSnapshot, number: str, attempt: int, now: datetime) -> None:
-    identifier = call.details()["client-identifier"]
-    ending = story.ending_of(settings.SANDBOX_SEED, identifier, digits(number), attempt)
+def _dial(
+    call: OutboundCall, flow: FlowSnapshot, attempt: CallAttempt, number: str, ending: story.Ending
+) -> None:
+    """Put ``number`` on the line; how it ends is settled now and told when it has ended."""
     did = story.did_of(settings.SANDBOX_SEED, flow.identity["flow_id"], flow.options.country_code)
-    row = CallAttempt(call=call, number=attempt, started_at=now)
-    row.seal(
+    attempt.seal(
         {
             "leads_to": ending.leads_to.value,
             "is_worth_another": ending.is_worth_another,
-            "call_details": story.call_details(row.pk, number, did, now, ending),
+            "call_details": story.call_details(attempt.pk, number, did, attempt.started_at, ending),
         }
     )
-    row.save(force_insert=True)
+    attempt.save(force_insert=True)
     call.status = FlowStatus.IN_PROGRESS
     call.save(update_fields=["status"])
-    timers.schedule(flow.id, END, str(call.pk), now + timers.sandbox_delay(ending.seconds))
+    ends_at = attempt.started_at + timers.sandbox_delay(ending.seconds)
+    timers.schedule(flow.id, END, str(call.pk), ends_at)
 
 
 def _finish(call: OutboundCall, status: FlowStatus) -> None:

@@ -112,6 +112,28 @@ def test_the_first_pair_becomes_active(make_partner: Make) -> None:
     assert _pairs(partner) == [(1, "revoked"), (2, "active")]
 
 
+@pytest.mark.parametrize("twin_made_one", [True, False])
+def test_of_twins_one_makes_the_pair(
+    make_partner: Make, monkeypatch: pytest.MonkeyPatch, twin_made_one: bool
+) -> None:
+    partner = make_partner(options={"partner_key_generation": True})
+    really = lifecycle.generate_key
+
+    def beaten(actor: Actor, flow: Any, purpose: str, **details: Any) -> Any:
+        if twin_made_one:
+            really(actor, flow, purpose)
+        raise lifecycle.LifecycleError("made already")
+
+    monkeypatch.setattr(lifecycle, "generate_key", beaten)
+    reply = partner.post(KEY_PAIR, {"flow-id": partner.flow_id})
+    if twin_made_one:
+        assert json.loads(reply.content)["responseCode"] == "200"
+        assert _pairs(partner) == [(1, "active"), (2, "staged")]
+    else:
+        assert reply.content == error(Code.FAILURE)
+        assert _pairs(partner) == [(1, "active")]
+
+
 def test_no_security_id_is_asked_for(make_partner: Make) -> None:
     """The contract names none here: the source address is all that stands before these two."""
     partner = make_partner(options={"partner_key_generation": True})
