@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from crypto_schemes import registry
+from crypto_schemes.errors import KeyMaterialError
 from script.partner_demo import citcall, flynn, isu, kairos, whatsapp_flows
 from script.partner_demo.play import Play, perform
 from script.partner_demo.provisioning import Provisioned, ProvisioningError, provision
@@ -23,6 +26,12 @@ PLAYS: Final[dict[str, Play]] = {module.PLAY.scheme: module.PLAY for module in _
 AS_EXPECTED, OFF, NOT_PLAYED = 0, 1, 2
 
 
+_OTHER_DATABASE: Final = (
+    "Not one first request was served. If the server works on another database than the demo, "
+    "give the demo the server's environment (SEALGATE_VAR, DATABASE_URL, SEALGATE_MASTER_KEYS)."
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = _parser().parse_args(arguments)
@@ -32,11 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Receiver() as receiver, running(given.url.rstrip("/"), screen) as server:
             _announce(screen, server)
             outcomes = _play_all(plays, server, receiver, screen, given.callback_seconds)
-    except (NoServerError, ProvisioningError) as error:
+    except (NoServerError, ProvisioningError, KeyMaterialError) as error:
         screen.sorry(str(error))
         return NOT_PLAYED
     screen.in_picture = True
     screen.closing(outcomes)
+    if not server.is_own and all(outcome.fault and outcome.requests <= 1 for outcome in outcomes):
+        screen.say(_OTHER_DATABASE)
     if given.svg is not None:
         screen.save_picture(given.svg, "script/demo")
     return OFF if any(outcome.fault for outcome in outcomes) else AS_EXPECTED
@@ -54,7 +65,7 @@ def _play_all(
         handed_over = _provision_all(plays, server, receiver, inboxes)
     outcomes = []
     for play, inbox, provisioned in zip(plays, inboxes, handed_over, strict=True):
-        inbox.secret = provisioned.credentials["callback_signing"]
+        inbox.secret = provisioned.callback_secret
         inbox.reply = play.callback_reply
         outcomes.append(
             perform(
@@ -119,8 +130,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end(number: int, _: FrameType | None) -> None:
+    # As an exception, so that a server that was started is ended too.
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)

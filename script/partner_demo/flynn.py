@@ -126,7 +126,6 @@ def _register(partner: Partner, token: str, session: Session) -> JSONValue:
     scene.step("Register an e-invoice; the tax portal's password is the sensitive header")
     today = (datetime.now(UTC) + _INDIA).date()
     invoice = _invoice(own, today)
-    scene.json(invoice)
     sealed = _for_portal(partner, invoice, token, session)
     answer = partner.send(sealed, path=_INVOICE)
     reply = answer.json()
@@ -142,11 +141,10 @@ def _register(partner: Partner, token: str, session: Session) -> JSONValue:
     signed = expect.text(registered, "SignedInvoice")
     header, contents = _jwt_part(signed, 0), _jwt_part(signed, 1)
     scene.values(
-        [
-            ("IRN", f"SHA-256({what})", irn),
-            ("JWS header", "of SignedInvoice", write_json(header).decode()),
-        ]
+        [("text", "GSTIN, year, type, number", what), ("IRN", "SHA-256(text) in hex", irn)]
     )
+    scene.say("The header of SignedInvoice, a JSON web signature:")
+    scene.json(header)
     expect.same("Irn", expect.member(registered, "Irn"), irn)
     expect.same("the JWS algorithm", expect.member(header, "alg"), "RS256")
     document = read_json(expect.text(contents, "data").encode())

@@ -128,7 +128,7 @@ def steps(partner: Partner) -> None:
 
     scene.step("And what is refused")
     partner.probe(
-        "the same payload",
+        "same payload",
         sealed,
         expected_status=200,
         expected_body=b'{"api-response-code":201,"api-response-message":"Checksum Repeated"}',

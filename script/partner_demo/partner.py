@@ -157,10 +157,9 @@ class Partner:
         if callback is None:
             refused = self.inbox.refused[-1:]
             came = f"one whose signature is wrong ({refused[0]})" if refused else "nothing"
-            expect.fail(
-                f"the callback ({what})",
-                came,
-                f"to come within {self.callback_seconds:g} s. Is the worker running?",
+            raise UnexpectedError(
+                f"Expected the callback ({what}) within {self.callback_seconds:g} s. "
+                f"What came: {came}. Is the worker running?"
             )
         self.callbacks += 1
         headers = {n: v for n, v in callback.headers.items() if n in _SHOWN_HEADERS}

@@ -38,7 +38,10 @@ def perform(
     screen: Screen,
     callback_seconds: float,
 ) -> Outcome:
-    """Play it with fresh credentials, and return how it ended."""
+    """Play it with fresh credentials, and return how it ended.
+
+    Raises KeyMaterialError for credentials that are none.
+    """
     scheme = registry.get(play.scheme)
     scene = Scene(screen, play.title, play.subtitle)
     started = time.monotonic()
@@ -57,8 +60,12 @@ def perform(
     try:
         play.steps(partner)
     except (UnexpectedError, SchemeError) as error:
-        fault = f"Step {scene.steps} ({scene.step_title}). {error}"
-        scene.failed(str(error))
+        fault = str(error)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        fault = f"Expected an answer of the contract's form. Reading it gave: {error!r}"
+    if fault:
+        scene.failed(fault)
+        fault = f"Step {scene.steps} ({scene.step_title}). {fault}"
     scene.close()
     return Outcome(
         title=play.title,

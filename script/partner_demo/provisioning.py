@@ -26,6 +26,8 @@ class Provisioned:
     address: str
     path: str
     credentials: Mapping[str, str] = field(repr=False)
+    #: What callbacks are signed with.
+    callback_secret: str = field(repr=False)
 
 
 def provision(server: Server, scheme: str, callback_url: str) -> Provisioned:
@@ -52,6 +54,7 @@ def provision(server: Server, scheme: str, callback_url: str) -> Provisioned:
         return Provisioned(
             **{name: str(given[name]) for name in ("scheme", "client", "flow", "address", "path")},
             credentials=dict(given["credentials"]),
+            callback_secret=str(given["credentials"]["callback_signing"]),
         )
     except (ValueError, KeyError, TypeError):
         raise ProvisioningError(

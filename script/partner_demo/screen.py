@@ -25,6 +25,8 @@ from crypto_schemes.json_text import JSONTextError, JSONValue
 from script.partner_demo.layout import abbreviate, lay_out
 
 WIDTH: Final = 100
+#: Columns of plain output: a line is a line, however long, for whoever searches in it.
+_UNWRAPPED: Final = 10_000
 #: Columns a step's contents stand in from the left edge of the frame.
 _INDENT: Final = 3
 
@@ -112,11 +114,12 @@ class Screen:
     """
 
     def __init__(self, *, plain: bool = False, picture: bool = False) -> None:
-        terminal = Console(theme=_THEME, highlight=False)
+        terminal = Console()
+        columns = min(terminal.width, WIDTH) if terminal.is_terminal else WIDTH
         self._console = Console(
             theme=_THEME,
             highlight=False,
-            width=min(terminal.width, WIDTH) if terminal.is_terminal else WIDTH,
+            width=_UNWRAPPED if plain else columns,
             color_system=None if plain else "auto",
             no_color=plain,
         )
@@ -135,11 +138,11 @@ class Screen:
         )
         self.in_picture = True
         self.is_plain = plain
-        self.width = self._console.width
+        self.width = columns
 
     def print(self, content: RenderableType = "") -> None:
         """Print on the terminal and, where it is wanted, in the picture."""
-        self._console.print(content, soft_wrap=self.is_plain)
+        self._console.print(content)
         if self._picture is not None and self.in_picture:
             self._picture.print(content)
 
@@ -148,7 +151,7 @@ class Screen:
         self.print()
         head = Text.assemble(("Sealgate", "title"), ("  one gateway, and its partners", "step"))
         head.append(f"\n{base_url}  {note}", "quiet")
-        self.print(Padding(head, (0, 0, 0, 2)))
+        self.print(Padding(head, (0, 0, 0, 2), expand=False))
         self.print()
 
     @contextmanager
@@ -187,13 +190,21 @@ class Screen:
         """Print one part of what stands in a frame."""
         self.print(content if self.is_plain else _Framed(content))
 
+    def say(self, sentence: str) -> None:
+        """Print a hint."""
+        self.print(Text(sentence, "quiet"))
+
     def sorry(self, sentence: str) -> None:
         """Print why nothing could be shown."""
         self.print(Text.assemble(("✗ ", "bad"), sentence))
 
     def closing(self, outcomes: Sequence[Outcome]) -> None:
         """Print the table of results, and below it every fault."""
-        table = Table(box=None if self.is_plain else ROUNDED, border_style="frame", expand=True)
+        table = Table(
+            box=None if self.is_plain else ROUNDED,
+            border_style="frame",
+            expand=not self.is_plain,
+        )
         table.add_column("Protocol", ratio=1, no_wrap=True)
         for name in ("Steps", "Requests", "Callbacks", "Time", "Result"):
             table.add_column(name, justify="left" if name == "Result" else "right", no_wrap=True)
