@@ -18,7 +18,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import connection
 
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.scheme import write_json
@@ -31,8 +32,8 @@ from tenants.models import Flow
 
 #: Tokens that do not tell users apart.
 SHARED_TOKENS: Final = frozenset({"", "unused"})
-#: Seconds a request may hold a step; above every time-out of a backend.
-LEASE: Final = 30.0
+#: Seconds a request may hold a step beyond the time an upstream has to answer.
+_MARGIN: Final = 15.0
 #: Seconds to wait for another request's reply; the phone gives up after ten.
 PATIENCE: Final = 8.0
 _PAUSE: Final = 0.1
@@ -113,10 +114,11 @@ def forget_expired(now: float) -> int:
 
 def _take(flow_id: str, step: Step) -> bool:
     now = time.time()
+    lease = settings.UPSTREAM_CONNECT_SECONDS + settings.UPSTREAM_READ_SECONDS + _MARGIN
     # Raw SQL does not know how this database writes a UUID; the field does.
     flow = Flow._meta.pk.get_db_prep_value(flow_id, connection)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_TAKE, [step.name, flow, step.owner, b"", now + LEASE, now])
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [step.name, flow, step.owner, b"", now + lease, now])
         return bool(cursor.rowcount == 1)
 
 

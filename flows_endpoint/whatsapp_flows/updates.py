@@ -36,6 +36,8 @@ def store(flow_id: str, raw: bytes, received_at: float) -> None:
         )
         row.body = at_rest.seal(text, row.at_rest_context)
         rows.append(row)
+    # In one order, so that two deliveries with the same updates cannot wait for each other.
+    rows.sort(key=lambda row: row.digest)
     WebhookUpdate.objects.bulk_create(rows, ignore_conflicts=True)
 
 

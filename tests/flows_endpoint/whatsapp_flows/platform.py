@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.db.models import Model
 from django.test import Client as HttpClient
 
 from callbacks.models import Delivery
@@ -109,7 +110,12 @@ class Phone:
 
 def business_rows() -> dict[str, int]:
     """Return how many rows each table has that a served request could write."""
-    models = [*apps.get_app_config("whatsapp_flows").get_models(), ReplayMark, Delivery, Timer]
+    models: list[type[Model]] = [
+        *apps.get_app_config("whatsapp_flows").get_models(),
+        ReplayMark,
+        Delivery,
+        Timer,
+    ]
     return {model.__name__: model._default_manager.count() for model in models}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.test import Client as HttpClient
 
@@ -37,9 +38,7 @@ def test_lists_and_rows_show_no_personal_data(filled: Phone, admin: HttpClient, 
     listing = admin.get(f"/admin/whatsapp_flows/{model}/")
     assert listing.status_code == 200
     assert "1 " in listing.content.decode()
-    from django.apps import apps  # noqa: PLC0415
-
-    row = apps.get_model("whatsapp_flows", model)._default_manager.get()  # type: ignore[misc]
+    row = apps.get_model("whatsapp_flows", model)._default_manager.get()
     page = admin.get(f"/admin/whatsapp_flows/{model}/{row.pk}/change/")
     assert page.status_code == 200
     for text in (listing.content.decode(), page.content.decode()):
@@ -49,9 +48,7 @@ def test_lists_and_rows_show_no_personal_data(filled: Phone, admin: HttpClient, 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_nothing_can_be_changed(filled: Phone, admin: HttpClient, model: str) -> None:
-    from django.apps import apps  # noqa: PLC0415
-
-    row = apps.get_model("whatsapp_flows", model)._default_manager.get()  # type: ignore[misc]
+    row = apps.get_model("whatsapp_flows", model)._default_manager.get()
     for path in ("add/", f"{row.pk}/delete/", f"{row.pk}/change/"):
         response = admin.post(f"/admin/whatsapp_flows/{model}/{path}", {"post": "yes"})
         assert response.status_code == 403

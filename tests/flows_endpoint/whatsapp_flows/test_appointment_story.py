@@ -227,7 +227,7 @@ def test_a_slot_taken_between_look_and_booking_is_given_away_once(
 ) -> None:
     booked = {**_chosen(), **PERSON, "terms": True}
     phone.step("SUMMARY", booked, token="ft-a")
-    monkeypatch.setattr(slots.Appointment.objects, "filter", _blind(slots.Appointment.objects))
+    monkeypatch.setattr(Appointment.objects, "filter", _blind(Appointment.objects))
     late = phone.step("SUMMARY", booked, token="ft-b")
     assert late.status == 200
     assert late.value["data"]["error_message"].startswith("This time has just been taken")

@@ -216,7 +216,7 @@ def test_a_bad_signature_is_432_and_nothing_else(
 @pytest.mark.parametrize("name", ["X-Hub-Signature", "X_Hub_Signature_256", "X-Signature"])
 def test_a_signature_under_another_name_does_not_count(phone: Phone, name: str) -> None:
     body = phone.seal(STEP).body
-    meta = {f"HTTP_{name.upper().replace('-', '_')}": _sign(phone, body)}
+    meta: Any = {f"HTTP_{name.upper().replace('-', '_')}": _sign(phone, body)}
     response = phone.http.post(phone.path, data=body, content_type="application/json", **meta)
     # WSGI cannot tell the two spellings of the right name apart; the web server drops the wrong.
     assert response.status_code == (200 if name == "X_Hub_Signature_256" else 432)

@@ -15,7 +15,7 @@ from tests.flows_endpoint.whatsapp_flows.platform import Phone
 
 pytestmark = pytest.mark.django_db
 NOISE = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -30,10 +30,10 @@ HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_si
 def test_unsigned_noise_is_432(
     phone: Phone, body: bytes, signature: str, content_type: str
 ) -> None:
-    headers = {"HTTP_X_HUB_SIGNATURE_256": signature}
-    response = phone.http.generic("POST", phone.path, body, content_type, **headers)
+    headers = {"X-Hub-Signature-256": signature}
+    response = phone.http.generic("POST", phone.path, body, content_type, headers=headers)
     assert (response.status_code, response.content) == (432, b"")
-    response = phone.http.generic("POST", phone.webhook_path, body, content_type, **headers)
+    response = phone.http.generic("POST", phone.webhook_path, body, content_type, headers=headers)
     assert (response.status_code, response.content) == (403, b"")
 
 

@@ -148,7 +148,7 @@ def test_a_step_in_progress_elsewhere_is_waited_for(
         if len(pauses) == 3:
             StepReply.objects.update(reply=reply)
 
-    monkeypatch.setattr(steps.time, "sleep", pause)
+    monkeypatch.setattr(time, "sleep", pause)
     waits = "Remote" in phone.flow.backend_class
     again = phone.step("FORM", {})
     assert again.status == (200 if waits else 500)
