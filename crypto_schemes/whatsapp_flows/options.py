@@ -58,7 +58,8 @@ class WhatsAppFlowsOptions(Options):
         title="Summary message",
         description=(
             "Text for the user once the flow is complete, with {name} for a member of the"
-            " result, for example: Thank you {name}, see you on {date}. Empty sends none."
+            " result, for example: Thank you {name}, see you on {date}. It goes out filled in with"
+            " the callback, as summary. Empty for none."
         ),
     )
 
