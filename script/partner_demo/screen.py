@@ -16,13 +16,13 @@ from rich.padding import Padding
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.table import Table
-from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from rich.theme import Theme
 
 from crypto_schemes import json_text
 from crypto_schemes.json_text import JSONTextError, JSONValue
 from script.partner_demo.layout import abbreviate, lay_out
+from script.partner_demo.picture import FRAME, PAPER
 
 WIDTH: Final = 100
 #: Columns of plain output: a line is a line, however long, for whoever searches in it.
@@ -50,31 +50,6 @@ _THEME: Final = Theme(
         "json.null": "magenta",
         "json.brace": "grey62",
     },
-)
-#: Colours of the picture.
-_PAPER: Final = TerminalTheme(
-    background=(22, 24, 29),
-    foreground=(208, 212, 220),
-    normal=[
-        (60, 64, 72),
-        (224, 108, 117),
-        (130, 190, 130),
-        (216, 180, 110),
-        (97, 160, 225),
-        (190, 140, 210),
-        (90, 190, 200),
-        (208, 212, 220),
-    ],
-    bright=[
-        (110, 116, 128),
-        (240, 130, 138),
-        (150, 210, 150),
-        (232, 200, 130),
-        (130, 185, 245),
-        (210, 165, 230),
-        (115, 210, 220),
-        (240, 242, 246),
-    ],
 )
 
 
@@ -227,7 +202,7 @@ class Screen:
         if self._picture is None:
             raise ValueError("no picture was taken")
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._picture.save_svg(str(file), title=title, theme=_PAPER)
+        self._picture.save_svg(str(file), title=title, theme=PAPER, code_format=FRAME)
 
 
 class Scene:

@@ -82,6 +82,7 @@ def test_every_protocol_is_as_expected(copy: Product, tmp_path: Path) -> None:
     qr = (copy.var / "demo" / "upi-qr.png").read_bytes()
     assert f"{len(qr)} bytes of PNG" in done.stdout
     drawn = "".join(ElementTree.parse(picture).getroot().itertext()).replace("\xa0", " ")
+    assert "https://" not in picture.read_text(encoding="utf-8")
     # One protocol in full, and the table of all.
     assert "outbound calls · RSA-4096 wraps AES-128" in drawn
     assert "missed-call OTP" not in drawn
@@ -126,11 +127,10 @@ def test_a_server_of_another_database_is_noticed(copy: Product, tmp_path: Path) 
 
 
 def test_without_a_server_one_is_started_and_ended(copy: Product) -> None:
-    environment = {
-        name: copy.environment[name] for name in ("PATH", "HOME") if name in copy.environment
-    }
-    nobody = product.free_port()
-    done = _demo({**environment, "PORT": str(nobody)}, "--only", "citcall")
+    environment = {"PORT": str(product.free_port())}
+    for name in ("PATH", "HOME", "LANG"):
+        environment[name] = copy.environment.get(name, "")
+    done = _demo(environment, "--only", "citcall")
     assert done.returncode == 0, done.stdout[-3000:]
     started = re.search(r"(http://127\.0\.0\.1:\d+)  started for this demo", done.stdout)
     assert started is not None
