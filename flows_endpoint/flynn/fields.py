@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from crypto_schemes.json_text import JSONValue
+from flows_endpoint.exchange import Refusal
 from flows_endpoint.flynn.errors import invalid
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -37,6 +38,10 @@ class Fields:
     def has(self, name: str) -> bool:
         """Return whether the member is there and neither null nor an empty text."""
         return self._members.get(name) not in (None, "")
+
+    def refused(self, name: str) -> Refusal:
+        """Return the refusal that names a member, for rules that are not told from its form."""
+        return invalid(self._at(name))
 
     def object(self, name: str) -> Fields:
         """Return the members of an object."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from crypto_schemes.envelope import OpenedRequest
 from crypto_schemes.errors import SealError
@@ -136,28 +136,16 @@ class FlynnProtocol(FlynnBase):
         return answer
 
     def call(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Call:
-        """Return what the backend sees: the opened request with what address and query say.
-
-        ``details`` has the portal user as an object besides.
-        """
-        address: dict[str, JSONValue] = {
-            "method": exchange.method,
-            "route": {name: text for name, text in exchange.route.items() if name != "version"},
-            "query": dict(exchange.query),
-        }
-        portal = portal_of(exchange.operation)
-        details: dict[str, Any] = dict(exchange.route)
-        if portal is not None:
-            details["portal_user"] = read_portal_user(portal, opened.payload)
+        """Return what the backend sees; ``details`` is what method, address and query say."""
+        route = {name: text for name, text in exchange.route.items() if name != "version"}
         return Call(
             request_id=exchange.request_id,
             flow=flow,
             operation=exchange.operation,
-            payload={**address, **opened.payload},
-            # Both are objects: one brace less joins them and keeps the body as it was sent.
-            raw=write_json(address)[:-1] + b"," + opened.raw[1:],
+            payload=opened.payload,
+            raw=opened.raw,
             received_at=exchange.received_at,
-            details=details,
+            details={"method": exchange.method, "route": route, "query": dict(exchange.query)},
         )
 
     def after_refusal(self, exchange: Exchange, refusal: Refusal) -> None:

@@ -10,7 +10,7 @@ from crypto_schemes.json_text import JSONValue
 from flows_endpoint.backends import Answer, Backend, Call
 from flows_endpoint.flynn.errors import ewb_refused, irp_refused
 from flows_endpoint.flynn.models import Portal
-from flows_endpoint.flynn.operations import EINVOICE, EWAY, PortalUser, portal_of
+from flows_endpoint.flynn.operations import EINVOICE, EWAY, PortalUser, read_portal_user
 from flows_endpoint.flynn.sandbox import einvoice, eway
 
 _Handler = Callable[[Call, str], JSONValue]
@@ -34,12 +34,13 @@ class FlynnSandbox(Backend):
 
     def handle(self, call: Call) -> Answer:
         """Check the portal credentials, then do the operation. Raises Refusal."""
-        user: PortalUser = call.details["portal_user"]
-        self._require(call, user)
+        portal = Portal.IRP if call.operation.startswith(EINVOICE) else Portal.EWB
+        user = read_portal_user(portal, call.payload)
+        self._require(call, portal, user)
         return Answer(_HANDLERS[call.operation](call, user.gstin))
 
     @staticmethod
-    def _require(call: Call, user: PortalUser) -> None:
+    def _require(call: Call, portal: Portal, user: PortalUser) -> None:
         """Refuse wrong credentials, whichever of the three is wrong, with one error."""
         identity = call.flow.identity
         known = user.gstin == identity["gstin"] and user.name == identity["portal_username"]
@@ -49,5 +50,4 @@ class FlynnSandbox(Backend):
             matched = tokens.match_secret(tokens.PORTAL_PASSWORD, user.password, credentials)
             known = known and matched is not None
         if not known:
-            is_irp = portal_of(call.operation) is Portal.IRP
-            raise irp_refused("1008") if is_irp else ewb_refused("108")
+            raise irp_refused("1008") if portal is Portal.IRP else ewb_refused("108")

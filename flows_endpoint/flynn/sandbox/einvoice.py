@@ -66,7 +66,7 @@ def generate(call: Call, user_gstin: str) -> JSONValue:
 
 def get(call: Call) -> JSONValue:
     """Return the invoice with the IRN of the address, and its active e-way bill."""
-    invoice = _find(call, str(call.details.get("irn", "")))
+    invoice = _find(call, call.details["route"]["irn"])
     bill = EwayBill.objects.filter(invoice=invoice, status=Status.ACTIVE).first()
     return {
         **record_of(invoice)["reply"],

@@ -88,7 +88,7 @@ def generate(call: Call, user_gstin: str) -> JSONValue:
 
 def get(call: Call, user_gstin: str) -> JSONValue:
     """Return the e-way bill that ``ewbNo`` of the query names."""
-    number = call.payload["query"].get("ewbNo")
+    number = call.details["query"].get("ewbNo")
     if not number:
         raise invalid("query.ewbNo")
     bill = _find(call, number, unknown="325")

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from crypto_schemes.json_text import JSONValue
 from flows_endpoint.exchange import Refusal
-from flows_endpoint.flynn.errors import ewb_refused, invalid
+from flows_endpoint.flynn.errors import ewb_refused
 from flows_endpoint.flynn.fields import Fields
 from flows_endpoint.flynn.sandbox.calendar import ewb_time
 
@@ -82,10 +82,10 @@ def read_part_b(fields: Fields, names: Names) -> PartB:
     mode = fields.choice(names.mode, *MODES) if fields.has(names.mode) else ROAD
     vehicle = fields.optional_text(names.vehicle, 15).replace(" ", "").upper()
     if vehicle and not _VEHICLE.fullmatch(vehicle):
-        raise _wrong(names, "225")
+        raise _wrong(fields, names, "225")
     document_no = fields.optional_text(names.document_no, 15)
     if not vehicle and (mode == ROAD or not document_no):
-        raise _wrong(names, "226")
+        raise _wrong(fields, names, "226")
     document_day = ""
     if fields.has(names.document_day):
         document_day = f"{fields.day(names.document_day):%d/%m/%Y}"
@@ -107,10 +107,10 @@ def read_distance(fields: Fields, name: str, from_pin: int, to_pin: int) -> int:
     if distance:
         return distance
     if not from_pin or not to_pin:
-        raise invalid(f"body.{name}")
+        raise fields.refused(name)
     chance = hashlib.sha256(f"{settings.SANDBOX_SEED}|{from_pin}|{to_pin}".encode()).digest()
     return 1 + int.from_bytes(chance[:4], "big") % 900
 
 
-def _wrong(names: Names, code: str) -> Refusal:
-    return ewb_refused(code) if names is EWB_NAMES else invalid(f"body.{names.vehicle}")
+def _wrong(fields: Fields, names: Names, code: str) -> Refusal:
+    return ewb_refused(code) if names is EWB_NAMES else fields.refused(names.vehicle)
