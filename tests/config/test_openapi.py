@@ -41,7 +41,9 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_it_covers_every_address(document: dict[str, Any]) -> None:
     addresses = {
-        address for address in _addresses(get_resolver().url_patterns) if not re.search(r"[(^$+]", address)
+        address
+        for address in _addresses(get_resolver().url_patterns)
+        if not re.search(r"[(^$+]", address)
     }
     assert len(addresses) > 20
     assert addresses <= set(document["paths"])
