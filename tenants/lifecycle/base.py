@@ -29,7 +29,9 @@ def lock_client(client_id: UUID) -> Client:
 
 def lock_flow(flow_id: UUID) -> Flow:
     """Return the flow, locked until the transaction ends. Raises LifecycleError."""
-    flow = Flow.objects.select_for_update(no_key=True).filter(pk=flow_id).first()
+    # The model's own order joins the client, whose row would be locked too.
+    rows = Flow.objects.select_for_update(no_key=True).order_by("pk")
+    flow = rows.filter(pk=flow_id).first()
     if flow is None:
         raise LifecycleError("There is no such flow.")
     return flow

@@ -1,0 +1,464 @@
+"""What the hot path reads: no query when warm, every change within the interval, bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from crypto_schemes import keys
+from crypto_schemes.keys import Material, PurposeSpec
+from tenants import keyring as keyring_module
+from tenants import lifecycle
+from tenants.actors import Actor
+from tenants.keyring import Keyring
+from tenants.lifecycle import IssuedFlow
+from tenants.models import Client, Flow, Key, KeyringEpoch
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., IssuedFlow]
+Queries = Callable[..., Any]
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self, at: float = 1000.0) -> None:
+        self.at = at
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ring(clock: Clock, settings: Any) -> Keyring:
+    """A keyring of its own that looks at the epoch every second of ``clock``."""
+    settings.KEYRING_EPOCH_SECONDS = 1.0
+    return Keyring(clock)
+
+
+def versions(ring: Keyring, flow: Flow, purpose: str, now: float | None = None) -> list[int]:
+    snapshot = ring.by_flow_id(str(flow.pk))
+    assert snapshot is not None
+    return [version.version for version in snapshot.credentials(now).accepted(purpose)]
+
+
+def test_a_warm_look_up_asks_the_database_nothing(
+    make_flow: Make, ring: Keyring, django_assert_num_queries: Queries
+) -> None:
+    issued = make_flow("isu")
+    wired = make_flow("citcall", address="partner01").flow
+    secret = issued.credentials["pass_key"]
+    ring.by_secret("isu", "pass_key", secret)
+    ring.by_wire_id("citcall", "partner01")
+    with django_assert_num_queries(0):
+        for _ in range(50):
+            found = ring.by_secret("isu", "pass_key", secret)
+            assert found is not None
+            assert found.id == str(issued.flow.pk)
+            named = ring.by_wire_id("citcall", "partner01")
+            assert named is not None
+            assert named.id == str(wired.pk)
+            assert ring.by_flow_id(str(wired.pk)) is named
+
+
+def test_a_cold_look_up_is_four_queries_whatever_there_is(
+    make_flow: Make, ring: Keyring, actor: Actor, django_assert_num_queries: Queries
+) -> None:
+    for number in range(12):
+        make_flow("citcall", address=f"partner{number}")
+    flow = make_flow("citcall", address="partner99").flow
+    for _ in range(3):
+        lifecycle.generate_key(actor, flow, "api_key")
+    with django_assert_num_queries(4):  # epoch, name, flow, keys
+        assert ring.by_wire_id("citcall", "partner99") is not None
+
+
+def test_the_epoch_is_looked_at_once_an_interval(
+    make_flow: Make, ring: Keyring, clock: Clock, django_assert_num_queries: Queries
+) -> None:
+    make_flow("citcall", address="partner01")
+    ring.by_wire_id("citcall", "partner01")
+    clock.at += 0.99
+    with django_assert_num_queries(0):
+        ring.by_wire_id("citcall", "partner01")
+    clock.at += 0.01
+    with django_assert_num_queries(1):
+        for _ in range(10):
+            ring.by_wire_id("citcall", "partner01")
+
+
+def test_a_revocation_is_in_force_after_the_interval(
+    make_flow: Make, ring: Keyring, clock: Clock, actor: Actor
+) -> None:
+    flow = make_flow("citcall").flow
+    assert versions(ring, flow, "api_key") == [1]
+    lifecycle.revoke_key(actor, flow.keys.get(purpose="api_key"), reason="leaked")
+    clock.at += 1.0
+    assert versions(ring, flow, "api_key") == []
+
+
+CHANGES: dict[str, Callable[[Actor, Flow], object]] = {
+    "flow off": lambda actor, flow: lifecycle.update_flow(actor, flow, {"is_enabled": False}),
+    "client off": lambda actor, flow: lifecycle.update_client(
+        actor, flow.client, {"is_enabled": False}
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_switched_off_is_gone_and_comes_back(
+    make_flow: Make,
+    ring: Keyring,
+    clock: Clock,
+    actor: Actor,
+    django_assert_num_queries: Queries,
+    change: str,
+) -> None:
+    issued = make_flow("isu")
+    flow, secret = issued.flow, issued.credentials["pass_key"]
+    assert ring.by_secret("isu", "pass_key", secret) is not None
+    CHANGES[change](actor, flow)
+    clock.at += 1.0
+    assert ring.by_secret("isu", "pass_key", secret) is None
+    assert ring.by_flow_id(str(flow.pk)) is None
+    with django_assert_num_queries(0):
+        assert ring.by_secret("isu", "pass_key", secret) is None
+    lifecycle.update_flow(actor, flow, {"is_enabled": True})
+    lifecycle.update_client(actor, flow.client, {"is_enabled": True})
+    clock.at += 1.0
+    assert ring.by_secret("isu", "pass_key", secret) is not None
+
+
+def test_settings_are_seen_after_the_interval(
+    make_flow: Make, ring: Keyring, clock: Clock, actor: Actor
+) -> None:
+    flow = make_flow("citcall").flow
+    before = ring.by_flow_id(str(flow.pk))
+    lifecycle.update_flow(
+        actor,
+        flow,
+        {
+            "options": {"max_skew": 60},
+            "backend": "upstream",
+            "upstream_url": "http://orders:8080/",
+            "callback_url": "https://partner.example/",
+            "allowed_networks": ["10.0.0.0/8"],
+        },
+    )
+    assert ring.by_flow_id(str(flow.pk)) is before
+    clock.at += 1.0
+    after = ring.by_flow_id(str(flow.pk))
+    assert before is not None
+    assert after is not None
+    assert (before.options.max_skew, after.options.max_skew) == (480, 60)
+    assert (before.is_sandbox, after.is_sandbox) == (True, False)
+    assert (after.upstream_url, after.callback_url) == (
+        "http://orders:8080/",
+        "https://partner.example/",
+    )
+    assert [str(network) for network in after.networks] == ["10.0.0.0/8"]
+
+
+def test_a_change_of_one_flow_leaves_the_others_in_memory(
+    make_flow: Make,
+    ring: Keyring,
+    clock: Clock,
+    actor: Actor,
+    django_assert_num_queries: Queries,
+) -> None:
+    kept, changed = make_flow("citcall").flow, make_flow("citcall").flow
+    snapshot = ring.by_flow_id(str(kept.pk))
+    ring.by_flow_id(str(changed.pk))
+    lifecycle.generate_key(actor, changed, "api_key")
+    clock.at += 1.0
+    with django_assert_num_queries(2):  # epoch, changed flows
+        assert ring.by_flow_id(str(kept.pk)) is snapshot
+    assert versions(ring, changed, "api_key") == [1, 2]
+
+
+def test_a_rotation_parses_the_new_version_only(
+    make_flow: Make,
+    ring: Keyring,
+    clock: Clock,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow = make_flow("whatsapp_flows").flow
+    before = ring.by_flow_id(str(flow.pk))
+    parsed: list[str] = []
+    parse = keys.parse_material
+
+    def counting(spec: PurposeSpec, stored: bytes, *, trusted: bool) -> Material:
+        parsed.append(spec.name)
+        return parse(spec, stored, trusted=trusted)
+
+    monkeypatch.setattr("tenants.keyring.parse_material", counting)
+    lifecycle.generate_key(actor, flow, "app_secret")
+    clock.at += 1.0
+    after = ring.by_flow_id(str(flow.pk))
+    assert parsed == ["app_secret"]
+    assert before is not None
+    assert after is not None
+    assert after.keys["whatsapp_rsa"][0].version.material is (
+        before.keys["whatsapp_rsa"][0].version.material
+    )
+
+
+def test_what_may_no_longer_open_is_forgotten(
+    make_flow: Make, ring: Keyring, clock: Clock, actor: Actor
+) -> None:
+    flow = make_flow("citcall").flow
+    key = flow.keys.get(purpose="api_key")
+    versions(ring, flow, "api_key")
+    assert str(key.pk) in ring._parsed[str(flow.pk)]
+    lifecycle.revoke_key(actor, key, reason="leaked")
+    clock.at += 1.0
+    versions(ring, flow, "api_key")
+    assert str(key.pk) not in ring._parsed[str(flow.pk)]
+    lifecycle.update_flow(actor, flow, {"is_enabled": False})
+    clock.at += 1.0
+    assert ring.by_flow_id(str(flow.pk)) is None
+    assert str(flow.pk) not in ring._parsed
+
+
+def test_a_retiring_version_stops_at_its_time_without_a_query(
+    make_flow: Make, settings: Any, actor: Actor, django_assert_num_queries: Queries
+) -> None:
+    settings.KEYRING_EPOCH_SECONDS = 1.0
+    issued = make_flow("isu")
+    flow, old = issued.flow, issued.credentials["pass_key"]
+    new = lifecycle.generate_key(actor, flow, "pass_key")
+    lifecycle.promote_key(actor, new.key, overlap=timedelta(days=3))
+    until = flow.keys.get(purpose="pass_key", state="retiring").accept_until
+    assert until is not None
+    now = Clock(until.timestamp() - 0.001)
+    ring = Keyring(Clock(), now)
+    assert ring.by_secret("isu", "pass_key", old) is not None
+    assert ring.by_secret("isu", "pass_key", new.secret) is not None
+    with django_assert_num_queries(0):
+        now.at = until.timestamp()
+        assert ring.by_secret("isu", "pass_key", old) is None
+        assert ring.by_secret("isu", "pass_key", new.secret) is not None
+    assert versions(ring, flow, "pass_key", until.timestamp() - 0.001) == [2, 1]
+    assert versions(ring, flow, "pass_key", until.timestamp()) == [2]
+
+
+def test_a_rotated_secret_finds_the_flow_by_both(
+    make_flow: Make, ring: Keyring, clock: Clock, actor: Actor
+) -> None:
+    issued = make_flow("isu")
+    assert ring.by_secret("isu", "pass_key", issued.credentials["pass_key"]) is not None
+    staged = lifecycle.generate_key(actor, issued.flow, "pass_key")
+    assert ring.by_secret("isu", "pass_key", staged.secret) is None  # remembered for a second
+    clock.at += 1.0
+    for secret in (issued.credentials["pass_key"], staged.secret):
+        found = ring.by_secret("isu", "pass_key", secret)
+        assert found is not None
+        assert found.id == str(issued.flow.pk)
+    lifecycle.revoke_key(actor, issued.flow.keys.get(purpose="pass_key", version=1), reason="x")
+    clock.at += 1.0
+    assert ring.by_secret("isu", "pass_key", issued.credentials["pass_key"]) is None
+    assert ring.by_secret("isu", "pass_key", staged.secret) is not None
+
+
+def test_a_secret_is_good_for_its_own_purpose_and_contract_only(
+    make_flow: Make, ring: Keyring
+) -> None:
+    isu, citcall = make_flow("isu"), make_flow("citcall")
+    assert ring.by_secret("isu", "client_secret", isu.credentials["pass_key"]) is None
+    assert ring.by_secret("isu", "pass_key", isu.credentials["client_secret"]) is None
+    assert ring.by_secret("isu", "api_key", citcall.credentials["api_key"]) is None
+    assert ring.by_secret("citcall", "api_key", citcall.credentials["api_key"]) is not None
+    assert ring.by_wire_id("citcall", citcall.flow.address.swapcase()) is None
+
+
+def test_an_unknown_name_is_asked_for_once(
+    make_flow: Make, ring: Keyring, clock: Clock, django_assert_num_queries: Queries
+) -> None:
+    ring.by_wire_id("citcall", "nobody")
+    with django_assert_num_queries(0):
+        for _ in range(10):
+            assert ring.by_wire_id("citcall", "nobody") is None
+    make_flow("citcall", address="nobody")
+    clock.at += 1.0
+    assert ring.by_wire_id("citcall", "nobody") is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["", "\x00", "a\x00", "a\nb", "\ud800", "a\udfff", "\u200b", "x" * 129, "\x7f"]
+)
+def test_what_nobody_can_be_called_never_reaches_the_database(
+    ring: Keyring, django_assert_num_queries: Queries, name: str
+) -> None:
+    with django_assert_num_queries(0):
+        assert ring.by_wire_id("citcall", name) is None
+
+
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=st.text(st.characters(), max_size=140))
+def test_any_text_is_looked_up_without_harm(make_flow: Make, ring: Keyring, name: str) -> None:
+    assert ring.by_wire_id("citcall", name) is None
+    assert ring.by_secret("isu", "pass_key", name) is None
+    assert ring.by_flow_id(name) is None
+
+
+def test_memory_is_bounded_and_strangers_push_nobody_out(
+    make_flow: Make, ring: Keyring, settings: Any, django_assert_num_queries: Queries
+) -> None:
+    settings.KEYRING_CACHED_FLOWS = 3
+    flows = [make_flow("citcall", address=f"partner{n}").flow for n in range(5)]
+    for flow in flows:
+        ring.by_wire_id("citcall", flow.address)
+    assert list(ring._snapshots) == [str(flow.pk) for flow in flows[2:]]
+    assert len(ring._parsed) == 3
+    for number in range(50):
+        assert ring.by_wire_id("citcall", f"stranger{number}") is None
+        assert ring.by_secret("isu", "pass_key", f"stranger{number}") is None
+    assert len(ring._unknown_names) == 3
+    with django_assert_num_queries(0):
+        for flow in flows[2:]:
+            assert ring.by_wire_id("citcall", flow.address) is not None
+    ring.by_wire_id("citcall", flows[2].address)
+    ring.by_wire_id("citcall", flows[0].address)
+    assert set(ring._snapshots) == {str(flows[n].pk) for n in (0, 2, 4)}
+
+
+def test_a_database_restored_to_an_earlier_epoch_is_noticed(
+    make_flow: Make, ring: Keyring, clock: Clock
+) -> None:
+    flow = make_flow("citcall").flow
+    before = ring.by_flow_id(str(flow.pk))
+    KeyringEpoch.objects.update(value=0)
+    Flow.objects.update(options={"max_skew": 61}, changed_epoch=0)
+    clock.at += 1.0
+    after = ring.by_flow_id(str(flow.pk))
+    assert after is not before
+    assert after is not None
+    assert after.options.max_skew == 61
+
+
+def test_an_empty_database_serves_nobody(db: None, ring: Keyring) -> None:
+    KeyringEpoch.objects.all().delete()
+    assert ring.by_wire_id("citcall", "partner01") is None
+    assert ring.by_secret("isu", "pass_key", "x") is None
+    assert ring.by_flow_id("00000000-0000-4000-8000-000000000000") is None
+
+
+def test_a_change_noticed_while_rows_are_read_is_not_cached(
+    make_flow: Make, ring: Keyring, clock: Clock, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = make_flow("citcall").flow
+    load = Keyring._load
+
+    def slow_load(self: Keyring, flow_id: str) -> Any:
+        snapshot = load(self, flow_id)
+        monkeypatch.setattr(Keyring, "_load", load)
+        lifecycle.generate_key(actor, flow, "api_key")
+        clock.at += 1.0
+        ring.by_wire_id("citcall", "somebody else")  # another thread looks at the epoch
+        return snapshot
+
+    monkeypatch.setattr(Keyring, "_load", slow_load)
+    assert versions(ring, flow, "api_key") == [1]
+    assert versions(ring, flow, "api_key") == [1, 2]
+
+
+def test_a_snapshot_cannot_be_changed(make_flow: Make, ring: Keyring) -> None:
+    snapshot = ring.by_flow_id(str(make_flow("citcall").flow.pk))
+    assert snapshot is not None
+    for change in (
+        lambda: setattr(snapshot, "backend", "upstream"),
+        lambda: snapshot.identity.update(userid="x"),  # type: ignore[attr-defined]
+        lambda: snapshot.keys.pop("api_key"),  # type: ignore[attr-defined]
+        lambda: setattr(snapshot.options, "max_skew", 1),
+    ):
+        with pytest.raises(Exception, match=r"frozen|cannot assign|no attribute|immutable"):
+            change()
+
+
+def test_a_snapshot_shows_no_secret(make_flow: Make, ring: Keyring) -> None:
+    issued = make_flow("isu")
+    snapshot = ring.by_flow_id(str(issued.flow.pk))
+    assert snapshot is not None
+    texts = [repr(snapshot), repr(snapshot.credentials()), repr(snapshot.keys)]
+    for name in ("pass_key", "client_secret", "aes_key_base64"):
+        assert not any(issued.credentials[name] in text for text in texts)
+
+
+def test_use_is_counted_by_version(make_flow: Make) -> None:
+    flow = make_flow("citcall").flow
+    key, other = flow.keys.get(purpose="api_key"), flow.keys.get(purpose="callback_signing")
+    at = keyring_module.utc(1_800_000_000.25)
+    for _ in range(3):
+        keyring_module.note_use((str(key.pk),), at)
+    keyring_module.note_use(())
+    key.refresh_from_db()
+    assert (key.use_count, key.last_used_at) == (3, at)
+    assert Key.objects.get(pk=other.pk).use_count == 0
+
+
+def test_many_threads_look_at_the_epoch_once(
+    client_row: Client, clock: Clock, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.KEYRING_EPOCH_SECONDS = 1.0
+    ring = Keyring(clock)
+    looked = []
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Epochs:
+        def filter(self, **_: object) -> Epochs:
+            return self
+
+        def values_list(self, *_: object, **__: object) -> Epochs:
+            return self
+
+        def first(self) -> int:
+            looked.append(1)
+            entered.set()
+            go_on.wait(10)
+            return 7
+
+    monkeypatch.setattr(KeyringEpoch, "objects", Epochs())
+    threads = [threading.Thread(target=ring._refresh) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(10)
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(looked) == 1
+    assert ring._epoch == 7
+
+
+def test_the_look_ups_use_indexes(make_flow: Make, ring: Keyring) -> None:
+    issued = make_flow("isu")
+    make_flow("citcall", address="partner01")
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        ring.by_wire_id("citcall", "partner01")
+        ring.by_secret("isu", "pass_key", issued.credentials["pass_key"])
+    for query in captured.captured_queries:
+        assert "tenants_client" not in query["sql"] or "JOIN" in query["sql"]
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for query in captured.captured_queries:
+                cursor.execute("EXPLAIN QUERY PLAN " + query["sql"])
+                plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+                assert "SCAN" not in plan, (query["sql"], plan)
