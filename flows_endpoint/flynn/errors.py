@@ -165,15 +165,15 @@ IRP_ERRORS: Final[Mapping[str, str]] = {
     "2211": "Supplier and recipient are the same GSTIN.",
     "2230": "There is an active e-way bill for this IRN; cancel that first.",
     "2270": "More than 24 hours have passed: the IRN can no longer be cancelled.",
-    "3028": "A GSTIN is not valid.",
+    "3028": "A Gstin has not the form of one.",
     "4002": "There is an e-way bill for this IRN already.",
     "9999": "The IRN is cancelled.",
 }
 EWB_ERRORS: Final[Mapping[str, str]] = {
     "108": "The portal credentials (GSTIN, user name, password) are not valid.",
     "207": "The document date lies in the future.",
-    "208": "fromGstin is not valid.",
-    "212": "toGstin is not valid.",
+    "208": "fromGstin has not the form of a tax number.",
+    "212": "toGstin has not the form of a tax number.",
     "225": "vehicleNo is not of the form of a vehicle number.",
     "226": "Neither vehicleNo nor transDocNo is there.",
     "281": "The e-way bill has expired: the transporter can no longer be changed.",

@@ -55,12 +55,12 @@ class Fields:
         for number, item in enumerate(items):
             yield Fields(item, f"{self._at(name)}[{number}]")
 
-    def text(self, name: str, longest: int, shortest: int = 1) -> str:
-        """Return a text of ``shortest`` to ``longest`` characters that is not all blank."""
+    def text(self, name: str, longest: int) -> str:
+        """Return a text of 1 to ``longest`` characters that is not all blank."""
         value = self._members.get(name)
         if (
             not isinstance(value, str)
-            or not shortest <= len(value) <= longest
+            or len(value) > longest
             or _CONTROLS.search(value)
             or not value.strip()
         ):
@@ -70,6 +70,14 @@ class Fields:
     def optional_text(self, name: str, longest: int) -> str:
         """Return a text of at most ``longest`` characters; empty when it is missing."""
         return self.text(name, longest) if self.has(name) else ""
+
+    def optional_whole(self, name: str, least: int, most: int) -> int:
+        """Return a whole number; 0 when it is missing."""
+        return self.whole(name, least, most) if self.has(name) else 0
+
+    def optional_choice(self, name: str, *words: str) -> str:
+        """Return one of ``words``; empty when it is missing."""
+        return self.choice(name, *words) if self.has(name) else ""
 
     def matching(self, name: str, pattern: str) -> str:
         """Return a text that matches ``pattern`` whole."""
@@ -103,9 +111,9 @@ class Fields:
         # repr is the shortest text that reads back as this number: what the partner wrote.
         return Decimal(repr(value))
 
-    def optional_amount(self, name: str) -> Decimal:
-        """Return an amount; 0 when it is missing."""
-        return self.amount(name) if self._members.get(name) is not None else Decimal(0)
+    def optional_amount(self, name: str) -> Decimal | None:
+        """Return an amount; None when it is missing."""
+        return self.amount(name) if self._members.get(name) is not None else None
 
     def signed_amount(self, name: str, most: int) -> Decimal:
         """Return a small correction from -``most`` to ``most``; 0 when it is missing."""

@@ -82,7 +82,7 @@ def cancel(call: Call) -> JSONValue:
     fields = Fields(call.payload["body"])
     irn = fields.matching("Irn", _IRN)
     reason = int(fields.choice("CnlRsn", "1", "2", "3", "4"))
-    fields.text("CnlRem", 100)
+    fields.optional_text("CnlRem", 100)
     invoice = _find(call, irn, lock=True)
     moment = utc(call.received_at)
     if invoice.status == Status.CANCELLED:

@@ -6,7 +6,6 @@ import re
 from datetime import timedelta
 from typing import Any, Final
 
-from crypto_schemes.flynn import gstin
 from crypto_schemes.json_text import JSONValue
 from flows_endpoint.backends import Call
 from flows_endpoint.flynn.errors import ewb_refused, invalid
@@ -21,6 +20,7 @@ from flows_endpoint.flynn.sandbox.calendar import (
     today,
     valid_until,
 )
+from flows_endpoint.flynn.sandbox.invoice_form import UNREGISTERED, is_tax_number
 from flows_endpoint.flynn.sandbox.records import record_of, seal_into
 from flows_endpoint.flynn.sandbox.transport import (
     EWB_NAMES,
@@ -32,8 +32,6 @@ from flows_endpoint.flynn.sandbox.transport import (
 )
 from tenants.keyring import utc
 
-#: What a party without registration has in place of a tax number.
-_UNREGISTERED: Final = "URP"
 _NUMBER: Final = re.compile(r"[1-9][0-9]{11}")
 _MOST_ITEMS: Final = 250
 
@@ -41,27 +39,30 @@ _MOST_ITEMS: Final = 250
 def generate(call: Call, user_gstin: str) -> JSONValue:
     """Make an e-way bill for the document in the body."""
     fields = Fields(call.payload["body"])
-    supply = fields.choice("supplyType", "O", "I")
-    fields.choice("subSupplyType", *map(str, range(1, 13)))
+    supply = fields.optional_choice("supplyType", "O", "I") or "O"
+    fields.optional_choice("subSupplyType", *map(str, range(1, 13)))
     document_type = fields.choice("docType", "INV", "BIL", "BOE", "CHL", "OTH")
     document_no = fields.matching("docNo", r"[A-Za-z0-9/-]{1,16}")
     day = fields.day("docDate")
     from_gstin = fields.text("fromGstin", 15)
     to_gstin = fields.text("toGstin", 15)
-    from_pin = fields.whole("fromPincode", 100_000, 999_999)
-    to_pin = fields.whole("toPincode", 100_000, 999_999)
-    fields.whole("fromStateCode", 1, 99)
-    fields.whole("toStateCode", 1, 99)
-    fields.amount("totInvValue")
-    for item in fields.objects("itemList", _MOST_ITEMS):
-        item.whole("hsnCode", 1000, 99_999_999)
-        item.amount("taxableAmount")
+    from_pin = fields.optional_whole("fromPincode", 100_000, 999_999)
+    to_pin = fields.optional_whole("toPincode", 100_000, 999_999)
+    for name in ("fromStateCode", "toStateCode"):
+        fields.optional_whole(name, 1, 99)
+    for name in ("totalValue", "totInvValue"):
+        fields.optional_amount(name)
+    if fields.has("itemList"):
+        for item in fields.objects("itemList", _MOST_ITEMS):
+            item.optional_whole("hsnCode", 1000, 99_999_999)
+            item.optional_amount("taxableAmount")
     transporter = read_transporter(fields, "transporterId") if fields.has("transporterId") else ""
     distance = read_distance(fields, "transDistance", from_pin, to_pin)
     part_b = entered_part_b(fields, EWB_NAMES)
 
-    _require_party(from_gstin, "208")
-    _require_party(to_gstin, "212")
+    for number, code in ((from_gstin, "208"), (to_gstin, "212")):
+        if number != UNREGISTERED and not is_tax_number(number):
+            raise ewb_refused(code)
     if supply == "O" and from_gstin != user_gstin:
         raise ewb_refused("359")
     if supply == "I" and to_gstin != user_gstin:
@@ -129,10 +130,10 @@ def cancel(call: Call) -> JSONValue:
 def update_part_b(call: Call) -> JSONValue:
     """Enter or change the vehicle; the first one begins the validity."""
     fields = Fields(call.payload["body"])
-    fields.choice("reasonCode", "1", "2", "3", "4")
+    fields.optional_choice("reasonCode", "1", "2", "3", "4")
     fields.optional_text("reasonRem", 50)
     part_b = read_part_b(fields, EWB_NAMES)
-    place, state = fields.text("fromPlace", 50), fields.whole("fromState", 1, 99)
+    place, state = _from(fields)
     bill = _find_active(call, fields)
     moment = utc(call.received_at)
     if bill.valid_until is not None and moment > bill.valid_until:
@@ -148,11 +149,11 @@ def update_part_b(call: Call) -> JSONValue:
 def extend_validity(call: Call) -> JSONValue:
     """Extend the validity for the distance that remains, around its end."""
     fields = Fields(call.payload["body"])
-    fields.choice("extnRsnCode", "1", "2", "3", "4", "5", "99")
+    fields.optional_choice("extnRsnCode", "1", "2", "3", "4", "5", "99")
     fields.optional_text("extnRemarks", 50)
     remaining = fields.whole("remainingDistance", 1, FARTHEST)
     part_b = read_part_b(fields, EWB_NAMES)
-    place, state = fields.text("fromPlace", 50), fields.whole("fromState", 1, 99)
+    place, state = _from(fields)
     bill = _find(call, _number(fields), unknown="312", lock=True)
     if bill.status == Status.CANCELLED:
         raise ewb_refused("379")
@@ -196,15 +197,15 @@ def update_transporter(call: Call) -> JSONValue:
     }
 
 
+def _from(fields: Fields) -> tuple[str, int]:
+    """Return place and state where the goods are now."""
+    return fields.optional_text("fromPlace", 50), fields.optional_whole("fromState", 1, 99)
+
+
 def _enter(bill: EwayBill, record: dict[str, Any], vehicle: dict[str, JSONValue]) -> None:
     """Put a vehicle at the head of the list and save."""
     seal_into(bill, {**record, "vehicles": [vehicle, *record["vehicles"]]})
     bill.save(update_fields=["record", "valid_until", "extended_times"])
-
-
-def _require_party(number: str, code: str) -> None:
-    if number != _UNREGISTERED and not gstin.is_valid(number):
-        raise ewb_refused(code)
 
 
 def _find_active(call: Call, fields: Fields) -> EwayBill:

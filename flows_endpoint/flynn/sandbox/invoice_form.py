@@ -1,31 +1,43 @@
-"""What an invoice (form INV-01) must hold, and what the portal works out from it."""
+"""What an invoice (form INV-01) must hold, and what the portal works out from it.
+
+The sandbox asks for the seven parts of the form and for what it needs to register a document.
+Everything else may be missing, but what is there has to be of its form and has to add up.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from crypto_schemes.flynn import gstin
 from crypto_schemes.json_text import JSONValue
 from flows_endpoint.flynn.errors import irp_refused
 from flows_endpoint.flynn.fields import Fields
 from flows_endpoint.flynn.sandbox.calendar import financial_year, today
 
-#: What a buyer without registration (abroad, for instance) has in place of a tax number.
+#: What a party without registration (abroad, for instance) has in place of a tax number.
 UNREGISTERED: Final = "URP"
 _VERSION: Final = r"[0-9](?:\.[0-9]{1,2})?"
 _SUPPLY_TYPES: Final = ("B2B", "SEZWP", "SEZWOP", "EXPWP", "EXPWOP", "DEXP")
 _DOCUMENT_NO: Final = r"[A-Za-z1-9][A-Za-z0-9/-]{0,15}"
 _STATE: Final = r"[0-9]{1,2}"
-_HSN: Final = r"[0-9]{4}(?:[0-9]{2}){0,2}"
-_GSTIN_FORM: Final = r"[0-9A-Z]{15}"
+_HSN: Final = r"[0-9]{4,8}"
+_TAX_NUMBER = re.compile(r"[0-9]{2}[0-9A-Z]{13}")
 _MOST_ITEMS: Final = 1000
 #: How far sums may be off, in rupees.
 _TOLERANCE: Final = Decimal(1)
+
+
+def is_tax_number(text: str) -> bool:
+    """Return whether ``text`` has the form of a GSTIN.
+
+    The numbers that go round in examples have no valid check character: it is not looked at.
+    """
+    return _TAX_NUMBER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +79,24 @@ def read_invoice(body: JSONValue, user_gstin: str, moment: datetime) -> InvoiceF
     fields = Fields(body)
     fields.matching("Version", _VERSION)
     transaction = fields.object("TranDtls")
-    transaction.choice("TaxSch", "GST")
-    transaction.choice("SupTyp", *_SUPPLY_TYPES)
+    transaction.optional_choice("TaxSch", "GST")
+    transaction.optional_choice("SupTyp", *_SUPPLY_TYPES)
     document = fields.object("DocDtls")
     document_type = document.choice("Typ", "INV", "CRN", "DBN")
     document_no = document.matching("No", _DOCUMENT_NO)
     day = document.day("Dt")
-    supplier, from_pin = _party(fields.object("SellerDtls"), unregistered=False)
-    buyer_fields = fields.object("BuyerDtls")
-    buyer, to_pin = _party(buyer_fields, unregistered=True)
-    buyer_fields.matching("Pos", _STATE)
-    values = fields.object("ValDtls")
-    total = values.amount("TotInvVal")
+    supplier, from_pin = _party(fields.object("SellerDtls"))
+    buyer, to_pin = _party(fields.object("BuyerDtls"))
     items = _items(fields)
+    values = fields.object("ValDtls")
+    taxable, total = values.optional_amount("AssVal"), values.optional_amount("TotInvVal")
+    corrections = (
+        (values.optional_amount("OthChrg") or 0)
+        - (values.optional_amount("Discount") or 0)
+        + values.signed_amount("RndOffAmt", 100)
+    )
 
-    if not gstin.is_valid(supplier) or (buyer != UNREGISTERED and not gstin.is_valid(buyer)):
+    if not is_tax_number(supplier) or not (buyer == UNREGISTERED or is_tax_number(buyer)):
         raise irp_refused("3028")
     if supplier != user_gstin:
         raise irp_refused("2143")
@@ -89,15 +104,9 @@ def read_invoice(body: JSONValue, user_gstin: str, moment: datetime) -> InvoiceF
         raise irp_refused("2211")
     if day > today(moment):
         raise irp_refused("2163")
-    if abs(items.taxable - values.amount("AssVal")) > _TOLERANCE:
+    if _differ(items.taxable, taxable):
         raise irp_refused("2182")
-    expected = (
-        items.total
-        + values.optional_amount("OthChrg")
-        - values.optional_amount("Discount")
-        + values.signed_amount("RndOffAmt", 100)
-    )
-    if abs(expected - total) > _TOLERANCE:
+    if items.total is not None and _differ(items.total + corrections, total):
         raise irp_refused("2189")
     return InvoiceForm(
         supplier=supplier,
@@ -105,7 +114,7 @@ def read_invoice(body: JSONValue, user_gstin: str, moment: datetime) -> InvoiceF
         document_type=document_type,
         document_no=document_no,
         document_day=day,
-        total=body["ValDtls"]["TotInvVal"],
+        total=body["ValDtls"].get("TotInvVal"),
         item_count=items.count,
         main_hsn=items.main_hsn,
         from_pin=from_pin,
@@ -131,39 +140,46 @@ def qr_content(form: InvoiceForm, irn: str, irn_date: str) -> Mapping[str, JSONV
 
 @dataclass(frozen=True, slots=True)
 class _Items:
+    """What the items add up to; None where one of them does not say."""
+
     count: int
-    taxable: Decimal
-    total: Decimal
+    taxable: Decimal | None
+    total: Decimal | None
     main_hsn: str
 
 
-def _party(fields: Fields, *, unregistered: bool) -> tuple[str, int]:
-    """Return tax number and postal code (0 for none: a buyer abroad)."""
-    number = fields.matching(
-        "Gstin", f"{_GSTIN_FORM}|{UNREGISTERED}" if unregistered else _GSTIN_FORM
-    )
-    fields.text("LglNm", 100, 3)
-    fields.text("Addr1", 100)
-    fields.text("Loc", 100, 3)
-    fields.matching("Stcd", _STATE)
-    if unregistered and not fields.has("Pin"):
-        return number, 0
-    return number, fields.whole("Pin", 100_000, 999_999)
+def _party(fields: Fields) -> tuple[str, int]:
+    """Return tax number and postal code (0 for none)."""
+    number = fields.text("Gstin", 15)
+    for name in ("LglNm", "Addr1", "Loc"):
+        fields.optional_text(name, 100)
+    for name in ("Stcd", "Pos"):
+        if fields.has(name):
+            fields.matching(name, _STATE)
+    return number, fields.optional_whole("Pin", 100_000, 999_999)
 
 
 def _items(fields: Fields) -> _Items:
-    count, taxable, total, highest, main_hsn = 0, Decimal(0), Decimal(0), Decimal(-1), ""
+    taxable: list[Decimal | None] = []
+    totals: list[Decimal | None] = []
+    highest, main_hsn = Decimal(-1), ""
     for item in fields.objects("ItemList", _MOST_ITEMS):
-        item.matching("SlNo", r"[0-9]{1,6}")
-        item.choice("IsServc", "Y", "N")
-        hsn = item.matching("HsnCd", _HSN)
-        item.amount("UnitPrice")
-        item.amount("TotAmt")
-        item.amount("GstRt")
-        value = item.amount("AssAmt")
-        total += item.amount("TotItemVal")
-        taxable += value
-        count += 1
-        if value > highest:
-            highest, main_hsn = value, hsn
-    return _Items(count, taxable, total, main_hsn)
+        item.optional_choice("IsServc", "Y", "N")
+        for name in ("Qty", "UnitPrice", "TotAmt", "GstRt"):
+            item.optional_amount(name)
+        hsn = item.matching("HsnCd", _HSN) if item.has("HsnCd") else ""
+        value = item.optional_amount("AssAmt")
+        taxable.append(value)
+        totals.append(item.optional_amount("TotItemVal"))
+        if hsn and (value or Decimal(0)) > highest:
+            highest, main_hsn = value or Decimal(0), hsn
+    return _Items(len(taxable), _sum(taxable), _sum(totals), main_hsn)
+
+
+def _sum(amounts: list[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+
+def _differ(found: Decimal | None, said: Decimal | None) -> bool:
+    return found is not None and said is not None and abs(found - said) > _TOLERANCE

@@ -259,8 +259,9 @@ def test_a_distance_of_nought_asks_the_portal(partner: Partner, settings: Any) -
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        ("3028", {"BuyerDtls__Gstin": "27DEMCX5678B1Z4"}),
-        ("3028", {"SellerDtls__Gstin": "00DEMCX5678B1Z4"}),
+        ("3028", {"BuyerDtls__Gstin": "27demcx5678b1z4"}),
+        ("3028", {"BuyerDtls__Gstin": "27DEMCX5678B1Z"}),
+        ("3028", {"SellerDtls__Gstin": "URP"}),
         ("2143", {"SellerDtls__Gstin": BUYER}),
         ("2163", {"DocDtls__Dt": "31/12/2099"}),
         ("2182", {"ValDtls__AssVal": 9998.9}),
@@ -287,6 +288,9 @@ def test_nobody_invoices_himself(partner: Partner) -> None:
         {"ValDtls__RndOffAmt": -0.4, "ValDtls__TotInvVal": 11799.6},
         {"BuyerDtls__Gstin": "URP", "BuyerDtls__Pin": DROP, "TranDtls__SupTyp": "EXPWP"},
         {"Version": "1.01", "more": {"unknown": [1, "x", None]}},
+        {"BuyerDtls__Gstin": "29ABCDE1234F000"},
+        {"ItemList": [{}], "ValDtls": {}, "TranDtls": {}},
+        {"ItemList": [{"SlNo": 1, "AssAmt": 5}, {"SlNo": 2}]},
     ],
 )
 def test_what_the_portal_takes(partner: Partner, changes: dict[str, Any]) -> None:

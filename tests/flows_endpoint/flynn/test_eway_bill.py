@@ -296,7 +296,7 @@ def test_no_number_at_all(partner: Partner, query: str) -> None:
     [
         ("359", {"fromGstin": BUYER}),
         ("360", {"supplyType": "I"}),
-        ("208", {"fromGstin": "29DEMCX1234D1ZX"}),
+        ("208", {"fromGstin": "29DEMCX1234D1Z"}),
         ("212", {"toGstin": "X"}),
         ("207", {"docDate": "31/12/2099"}),
         ("225", {"vehicleNo": "??"}),
@@ -308,6 +308,22 @@ def test_what_the_portal_refuses(partner: Partner, code: str, changes: dict[str,
     assert portal_code(reply) == code
     assert error_of(reply)["args"]["error-codes"] == [int(code)]
     assert not EwayBill.objects.exists()
+
+
+def test_the_least_there_is(partner: Partner) -> None:
+    order = partner.eway_bill()
+    needed = ("docType", "docNo", "docDate", "fromGstin", "toGstin", "transDistance")
+    least = {name: order[name] for name in needed}
+    data = partner.call(f"{EWAY}/gen-ewb", least).json()["data"]
+    assert data["validUpto"] is None
+    for name in needed:
+        reply = partner.call(f"{EWAY}/gen-ewb", {**least, name: None})
+        assert error_of(reply)["args"] == {"errorLocation": f"body.{name}"}
+    order = {"ewbNo": data["ewayBillNo"], "vehicleNo": "KA01AB1234"}
+    assert partner.call(f"{EWAY}/update-part-b", order).status_code == 200
+    ends_in(1)
+    order = {**order, "remainingDistance": 10}
+    assert partner.call(f"{EWAY}/extend-validity", order).status_code == 200
 
 
 def test_what_comes_in(partner: Partner) -> None:

@@ -16,8 +16,8 @@ from crypto_schemes.flynn import documents, open_client_message
 from crypto_schemes.flynn.opening import FLYNN_RSA, open_values
 from crypto_schemes.flynn.options import FlynnOptions
 from flows_endpoint.flynn import examples
+from flows_endpoint.flynn.described import DESCRIBED
 from flows_endpoint.flynn.errors import Err
-from flows_endpoint.flynn.openapi import DESCRIBED
 from flows_endpoint.flynn.operations import PING, TOKENS
 from flows_endpoint.management.commands.partner_pages import refreshed
 
