@@ -61,3 +61,12 @@ def test_log_lines_are_json_with_the_id(
     assert line["outcome"] == "refused"
     assert line["level"] == "INFO"
     assert line["time"]
+
+
+def test_a_contracts_own_500_is_no_crash_in_the_log(
+    client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="django.request"):
+        reply = client.post("/authenticate-with-secrets")
+    assert reply.status_code >= 400
+    assert [record for record in caplog.records if record.name == "django.request"] == []
