@@ -6,8 +6,27 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from crypto_schemes import registry
+from flows_endpoint.exchange import Reason
 from flows_endpoint.models import ExchangeRow
-from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.base import ListedFilter, ReadOnlyAdmin
+from tenants.models import Flow
+
+
+class SchemeFilter(ListedFilter):
+    """By contract."""
+
+    title = "contract"
+    parameter_name = "scheme"
+    values = registry.NAMES
+
+
+class ReasonFilter(ListedFilter):
+    """By why it was not served."""
+
+    title = "reason"
+    parameter_name = "reason"
+    values = tuple(reason.value for reason in Reason)
 
 
 @admin.register(ExchangeRow)
@@ -27,7 +46,7 @@ class ExchangeAdmin(ReadOnlyAdmin):
         "key_versions",
         "milliseconds",
     )
-    list_filter = ("outcome", "scheme", "reason")
+    list_filter = ("outcome", SchemeFilter, ReasonFilter)
     list_select_related = ("flow",)
     search_fields = ("request_id",)
     search_help_text = "A request id or a flow's address, in full."
@@ -55,5 +74,9 @@ class ExchangeAdmin(ReadOnlyAdmin):
         """Look for exact values only, which have an index; a scan takes long in a long log."""
         term = search_term.strip()
         if term:
-            queryset = queryset.filter(Q(request_id=term) | Q(flow__address=term))
+            wanted = Q(request_id=term)
+            flows = list(Flow.objects.filter(address=term).values_list("pk", flat=True))
+            if flows:
+                wanted |= Q(flow_id__in=flows)
+            queryset = queryset.filter(wanted)
         return queryset, False

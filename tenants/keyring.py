@@ -268,9 +268,14 @@ keyring = Keyring()
 
 
 def note_use(key_ids: tuple[str, ...], at: datetime | None = None) -> None:
-    """Count one use of each key version."""
+    """Count one use of each key version, inside a transaction.
+
+    The rows are locked in one order: every request of a flow counts the same few, and two that
+    took them in different orders would wait for each other.
+    """
     if key_ids:
-        Key.objects.filter(pk__in=key_ids).update(
+        used = Key.objects.filter(pk__in=key_ids).order_by("pk")
+        Key.objects.filter(pk__in=used.select_for_update(no_key=True).values("pk")).update(
             use_count=F("use_count") + 1, last_used_at=at or timezone.now()
         )
 

@@ -6,8 +6,17 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from tenants.admin.base import ReadOnlyAdmin
+from tenants import lifecycle
+from tenants.admin.base import ListedFilter, ReadOnlyAdmin
 from tenants.models import AuditEntry
+
+
+class VerbFilter(ListedFilter):
+    """By what was done."""
+
+    title = "verb"
+    parameter_name = "verb"
+    values = lifecycle.VERBS
 
 
 @admin.register(AuditEntry)
@@ -15,7 +24,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what, to look at."""
 
     list_display = ("at", "actor", "verb", "client", "flow", "key", "reason", "request_id")
-    list_filter = ("verb",)
+    list_filter = (VerbFilter,)
     list_select_related = ("client", "flow", "key")
     search_fields = ("request_id",)
     search_help_text = "A request id, an actor or a client's slug, in full."

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from crypto_schemes import registry
 from crypto_schemes.errors import OptionsError
+from crypto_schemes.scheme import UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor, NotAllowedError
 from tenants.admin.base import RefusedError, UndeletableAdmin, answering
@@ -131,7 +132,7 @@ class FlowAdmin(UndeletableAdmin):
         return None
 
     def _issued_flow(self, request: HttpRequest, issued: IssuedFlow) -> HttpResponse:
-        shown = set(issued.credentials.values())
+        shown = {*issued.credentials.values(), issued.upstream_secret}
         extra = {
             issued.flow.contract.purpose(item.key.purpose).title: item.secret
             for item in issued.keys
@@ -144,6 +145,7 @@ class FlowAdmin(UndeletableAdmin):
             title=f"The flow {issued.flow} is made",
             credentials=issued.credentials,
             extra=extra,
+            own_service={UPSTREAM_SIGNING.credential_name: issued.upstream_secret},
         )
 
     def _add_form(
@@ -250,12 +252,14 @@ class FlowAdmin(UndeletableAdmin):
         if not issued.secret:
             messages.success(request, f"{title}.")
             return HttpResponseRedirect(_page(flow_id))
+        secret = {spec.credential_name: issued.secret}
         return issued_page(
             request,
             self.admin_site,
             flow,
             title=title,
-            credentials={spec.credential_name: issued.secret},
+            credentials=None if spec.for_own_service else secret,
+            own_service=secret if spec.for_own_service else None,
         )
 
     @method_decorator(require_POST)

@@ -19,20 +19,26 @@ def issued_page(
     flow: Flow,
     *,
     title: str,
-    credentials: Mapping[str, str],
+    credentials: Mapping[str, str] | None = None,
     extra: Mapping[str, str] | None = None,
+    own_service: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Return the page. ``credentials`` are what the partner needs, ``extra`` what else was made.
+    """Return the page.
+
+    ``credentials`` are what the partner needs, ``extra`` what else was made, ``own_service`` what
+    only the company's own service behind the flow may have.
 
     Nothing of it is kept: not in the session, a cookie, a message, an address or a log.
     """
+    bundle = dict(credentials or {})
     context = {
         **site.each_context(request),
         "title": title,
         "flow": flow,
         "opts": Flow._meta,
-        "credentials": dict(credentials),
-        "credentials_json": json.dumps(dict(credentials), indent=2, ensure_ascii=False),
+        "credentials": bundle,
+        "credentials_json": json.dumps(bundle, indent=2, ensure_ascii=False),
         "extra": dict(extra or {}),
+        "own_service": dict(own_service or {}),
     }
     return no_store(TemplateResponse(request, "admin/tenants/issued.html", context))

@@ -69,6 +69,10 @@ def clean_options(
     if any(name.startswith(PREFIX) for name in form.errors):
         return {}
     values = {name: form.cleaned_data[PREFIX + name] for name in options.model_fields}
+    # Left empty, a JSON field says nothing, and the default holds.
+    for name in options.model_fields:
+        if values[name] is None and isinstance(form.fields[PREFIX + name], forms.JSONField):
+            del values[name]
     try:
         said = options.from_mapping(values).model_dump(mode="json")
     except OptionsError as error:
@@ -102,7 +106,7 @@ def _field(info: FieldInfo) -> forms.Field:
         number = forms.IntegerField if kind is int else forms.FloatField
         return number(**named, min_value=_bound(info, "ge"), max_value=_bound(info, "le"))
     if kind is datetime.date:
-        return forms.DateField(**named, widget=widgets.AdminDateWidget)
+        return _ISODateField(**named, widget=widgets.AdminDateWidget)
     if kind is str:
         longest = _bound(info, "max_length")
         is_long = longest is not None and longest > _LONG_TEXT
@@ -112,7 +116,7 @@ def _field(info: FieldInfo) -> forms.Field:
         )
     if get_origin(kind) in {list, tuple, set, frozenset, Sequence} and _holds_text(kind):
         return LinesField(**named)
-    return forms.JSONField(**named)
+    return forms.JSONField(**{**named, "required": False})
 
 
 def _choice(
@@ -127,6 +131,13 @@ def _choice(
         coerce=json.loads,
         empty_value=None,
     )
+
+
+class _ISODateField(forms.DateField):
+    """A date that is stored as text."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return str(initial or "") != str(data or "")
 
 
 class _JSONChoiceField(forms.TypedChoiceField):

@@ -9,7 +9,7 @@ nobody else should wait for it. Locks are taken in one order, client, flows, key
 that no two verbs can wait for each other.
 """
 
-from tenants.lifecycle.base import LifecycleError
+from tenants.lifecycle.base import VERBS, LifecycleError
 from tenants.lifecycle.clients import create_client, update_client
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
 from tenants.lifecycle.keys import (
@@ -30,6 +30,7 @@ from tenants.lifecycle.keys import (
 __all__ = [
     "DEFAULT_OVERLAP",
     "LONGEST_OVERLAP",
+    "VERBS",
     "IssuedFlow",
     "IssuedKey",
     "LifecycleError",

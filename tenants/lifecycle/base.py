@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F
 
 from tenants.actors import Actor
 from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
+
+#: Every verb, as the audit trail writes it.
+VERBS: Final = (
+    "client.create",
+    "client.update",
+    "flow.create",
+    "flow.update",
+    "key.generate",
+    "key.import",
+    "key.promote",
+    "key.retire",
+    "key.revoke",
+    "key.destroy",
+)
 
 
 class LifecycleError(Exception):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from crypto_schemes import keys
+from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants.actors import Actor
 from tenants.addresses import make_address
 from tenants.flow_checks import check_backend, check_options
@@ -35,13 +36,15 @@ _BACKEND_FIELDS: Final = frozenset({"backend", "backend_class", "upstream_url"})
 class IssuedFlow:
     """A flow just made, and the bundle of credentials for its partner (shown once).
 
-    ``credentials`` holds exactly the members the contract's bundle names, ``keys`` every first
-    key with its secret as it is handed over.
+    ``credentials`` holds exactly the members the contract's bundle names, ``callback_secret`` is
+    for the partner too, ``upstream_secret`` for the company's own service alone, and ``keys``
+    has every first key with its secret as it is handed over.
     """
 
     flow: Flow
     credentials: Mapping[str, str] = field(repr=False)
     callback_secret: str = field(repr=False)
+    upstream_secret: str = field(repr=False)
     keys: tuple[IssuedKey, ...] = field(repr=False)
 
 
@@ -92,7 +95,8 @@ def create_flow(
     return IssuedFlow(
         flow=flow,
         credentials={name: bundle[name] for name in flow.contract.bundle},
-        callback_secret=bundle["callback_signing"],
+        callback_secret=bundle[CALLBACK_SIGNING.credential_name],
+        upstream_secret=bundle[UPSTREAM_SIGNING.credential_name],
         keys=issued,
     )
 

@@ -71,8 +71,8 @@ def test_one_is_found_by_its_request_id(viewer: Browser, rows: list[ExchangeRow]
 
 def test_filters(viewer: Browser, rows: list[ExchangeRow]) -> None:
     assert len(listed(viewer, outcome__exact="ok")) == 40
-    assert listed(viewer, scheme__exact="isu") == []
-    assert len(listed(viewer, reason__exact="stale", p="2")) == 30
+    assert listed(viewer, scheme="isu") == []
+    assert len(listed(viewer, reason="stale", p="2")) == 30
 
 
 def test_nothing_can_be_changed(viewer: Browser, rows: list[ExchangeRow]) -> None:
@@ -107,6 +107,7 @@ def test_no_query_counts_the_whole_table(viewer: Browser, rows: list[ExchangeRow
     counts = [query["sql"] for query in captured.captured_queries if "COUNT(" in query["sql"]]
     assert len(counts) == 1
     assert "LIMIT 10000" in counts[0]
+    assert not [query for query in captured.captured_queries if "DISTINCT" in query["sql"]]
     assert len(captured.captured_queries) <= 8
 
 

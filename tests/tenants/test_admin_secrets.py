@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,30 @@ def test_the_page_that_shows_secrets_may_not_be_kept(
         assert answer["Referrer-Policy"] == "no-referrer"
 
 
+def test_the_secret_for_the_own_service_stands_apart_from_the_partners(
+    administrator: Browser, client_row: Client
+) -> None:
+    made = add_flow(administrator, "isu", client_row)
+    flow = Flow.objects.get()
+    generated = administrator.post(
+        reverse("admin:tenants_flow_generate", args=[flow.pk]),
+        {"purpose": "upstream_signing", "version": "2"},
+    )
+    for version, answer in ((1, made), (2, generated)):
+        key = flow.keys.get(purpose="upstream_signing", version=version)
+        secret = at_rest.open_sealed(key.material, key.at_rest_context).decode("ascii")
+        page = html.unescape(answer.content.decode())
+        own_service = page.index("For your own service")
+        assert page.index(secret) > own_service
+        assert page.count(secret) == 1
+        assert answer.context["own_service"] == {"upstream_signing": secret}
+        assert secret not in answer.context["credentials_json"]
+        assert secret not in answer.context["extra"].values()
+    assert "For the partner" in made.content.decode()
+    assert "For the partner" not in generated.content.decode()
+    assert "credentials as JSON" not in generated.content.decode()
+
+
 def test_a_secret_that_is_never_handed_over_is_not_shown(
     administrator: Browser, client_row: Client
 ) -> None:
@@ -151,7 +176,11 @@ def test_a_refused_import_does_not_come_back_either(
 def test_issued_keys_do_not_show_themselves(make_flow: Make) -> None:
     issued = make_flow("isu")
     texts = [repr(issued), str(issued.keys), repr(issued.keys[0].key.__dict__.get("flow"))]
-    for value in [*issued.credentials.values(), issued.callback_secret]:
+    for value in [
+        *issued.credentials.values(),
+        issued.callback_secret,
+        issued.upstream_secret,
+    ]:
         if value != issued.flow.identity["client_id"]:
             assert not any(value in text for text in texts)
     assert isinstance(issued, lifecycle.IssuedFlow)

@@ -120,7 +120,7 @@ def test_one_address_asked_for_by_many_is_given_once(
     assert [type(error) for error in raised] == [LifecycleError] * 4
     assert all("partner01 is in use" in str(error) for error in raised)
     assert Flow.objects.count() == 1
-    assert Key.objects.count() == 2
+    assert Key.objects.count() == 3
     assert AuditEntry.objects.filter(verb="flow.create").count() == 1
 
 

@@ -92,6 +92,7 @@ def test_each_verb_from_each_state(
     assert Flow.objects.get(pk=flow.pk).changed_epoch == before[3] + 1
     entry = AuditEntry.objects.filter(key=key).latest("pk")
     assert entry.verb == f"key.{verb}"
+    assert entry.verb in lifecycle.VERBS
     assert (entry.before["state"], entry.after["state"]) == (state, becomes)
     assert (entry.actor, entry.flow, entry.client) == ("tester", flow, flow.client)
     assert entry.before["fingerprint"] == key.fingerprint[:16]

@@ -21,6 +21,7 @@ from rich.text import Text
 from crypto_schemes import json_text, registry
 from crypto_schemes.errors import OptionsError, SchemeError
 from crypto_schemes.json_text import JSONTextError
+from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow, LifecycleError
@@ -76,6 +77,12 @@ class Command(BaseCommand):
             action="store_true",
             help="Add callback_signing to the credentials: what callbacks are signed with.",
         )
+        parser.add_argument(
+            "--upstream-secret",
+            action="store_true",
+            help="Add upstream_signing to the credentials: what calls to your own service are "
+            "signed with. It is for that service, never for the partner.",
+        )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **given: Any) -> None:
@@ -102,7 +109,11 @@ class Command(BaseCommand):
             raise CommandError(f"{error.what} {error.fix}".rstrip()) from None
         except ValidationError as error:
             raise CommandError("\n".join(_sentences(error))) from None
-        report = _report(issued, with_callback_secret=given["callback_secret"])
+        report = _report(
+            issued,
+            with_callback_secret=given["callback_secret"],
+            with_upstream_secret=given["upstream_secret"],
+        )
         if given["json"]:
             self.stdout.write(json.dumps(report, ensure_ascii=False))
         else:
@@ -161,11 +172,15 @@ def _sentences(error: ValidationError) -> list[str]:
     ]
 
 
-def _report(issued: IssuedFlow, *, with_callback_secret: bool) -> dict[str, Any]:
+def _report(
+    issued: IssuedFlow, *, with_callback_secret: bool, with_upstream_secret: bool
+) -> dict[str, Any]:
     flow = issued.flow
     credentials = dict(issued.credentials)
     if with_callback_secret:
-        credentials["callback_signing"] = issued.callback_secret
+        credentials[CALLBACK_SIGNING.credential_name] = issued.callback_secret
+    if with_upstream_secret:
+        credentials[UPSTREAM_SIGNING.credential_name] = issued.upstream_secret
     return {
         "client": flow.client.slug,
         "flow": str(flow.pk),
@@ -184,7 +199,18 @@ def _show(report: Mapping[str, Any], console: Console) -> None:
         table.add_row(name, Text(report[name]))
     table.add_row("URL", Text(settings.PUBLIC_URL + report["path"]))
     console.print(table)
+    credentials = dict(report["credentials"])
+    own = credentials.pop(UPSTREAM_SIGNING.credential_name, "")
     console.print("\n[bold]Credentials, shown this once.[/bold] Hand them over safely.")
-    for name, value in report["credentials"].items():
-        console.print(f"\n[bold]{name}[/bold]")
-        console.print(Text(value), soft_wrap=True)
+    for name, value in credentials.items():
+        _show_secret(name, value, console)
+    if own:
+        console.print(
+            "\n[bold]For your own service, shown this once.[/bold] It is not for the partner."
+        )
+        _show_secret(UPSTREAM_SIGNING.credential_name, own, console)
+
+
+def _show_secret(name: str, value: str, console: Console) -> None:
+    console.print(f"\n[bold]{name}[/bold]")
+    console.print(Text(value), soft_wrap=True)
