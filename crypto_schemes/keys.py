@@ -52,8 +52,10 @@ class PurposeSpec:
     issued_at_creation: bool = True
     #: Requests find their flow by this secret (an API key header).
     locates: bool = False
-    #: Handed to the partner; False for keys only the server ever uses.
+    #: Handed over when it is issued; False for keys only the server ever uses.
     shared: bool = True
+    #: Handed to the company's own service behind the flow, and never to the partner.
+    for_own_service: bool = False
     #: Its member in the credential bundle; defaults to the name.
     credential: str = ""
     alphabet: str = "hex"
@@ -62,7 +64,7 @@ class PurposeSpec:
 
     @property
     def credential_name(self) -> str:
-        """Return the member name under which a partner receives it."""
+        """Return the member name under which it is handed over."""
         return self.credential or self.name
 
 

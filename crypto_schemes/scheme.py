@@ -39,13 +39,28 @@ class IdentityField:
     make: Callable[[str], str]
 
 
-#: Signs what the product itself sends (callbacks, upstream calls): every flow has one.
+#: Signs callbacks: every flow has one, and the partner gets it to check them.
 CALLBACK_SIGNING = PurposeSpec(
     name="callback_signing",
     kind=Kind.TOKEN,
     title="Callback signing secret",
     help="Signs every callback (Standard Webhooks, HMAC-SHA-256): a receiver can tell it is ours.",
     sizes=(24,),
+    prefix="whsec_",
+    alphabet="base64",
+    pattern=r"whsec_[A-Za-z0-9+/]{32,88}={0,2}",
+)
+#: Signs upstream calls: every flow has one. Another than the partner's, who could sign with that.
+UPSTREAM_SIGNING = PurposeSpec(
+    name="upstream_signing",
+    kind=Kind.TOKEN,
+    title="Upstream signing secret",
+    help=(
+        "Signs every call to your own service behind the flow (Standard Webhooks, HMAC-SHA-256)."
+        " For that service alone: whoever has it can sign such calls."
+    ),
+    sizes=(24,),
+    for_own_service=True,
     prefix="whsec_",
     alphabet="base64",
     pattern=r"whsec_[A-Za-z0-9+/]{32,88}={0,2}",
@@ -163,7 +178,7 @@ class Scheme(ABC, Generic[OptionsT]):
 
     def all_purposes(self) -> tuple[PurposeSpec, ...]:
         """Return the scheme's purposes and the ones every flow has."""
-        return (*self.purposes, CALLBACK_SIGNING)
+        return (*self.purposes, CALLBACK_SIGNING, UPSTREAM_SIGNING)
 
     def key_size(self, spec: PurposeSpec, options: OptionsT) -> int:
         """Return the size of a new key of ``spec`` under ``options``."""

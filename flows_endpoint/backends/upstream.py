@@ -1,7 +1,7 @@
 """The upstream backend: POST the opened JSON to the flow's own service and return its answer.
 
 The body is the exact text the partner sealed. Beside it travel headers that say where it came from,
-and two signatures under the flow's ``callback_signing`` secret, both in the form of the Standard
+and two signatures under the flow's ``upstream_signing`` secret, both in the form of the Standard
 Webhooks specification (callbacks/signing.py) with the request id as ``webhook-id``:
 
 ``webhook-signature``
@@ -14,9 +14,9 @@ Webhooks specification (callbacks/signing.py) with the request id as ``webhook-i
     character, so the array has one form only: the texts in quotation marks, separated by
     commas, without blanks.
 
-The first member keeps the two uses of the secret apart: a callback's body, signed by the same
-secret, is never such an array, so nobody can pass a callback off as a call from here. The array
-binds the details, flow and operation to this body, id and time: no header can be exchanged.
+The secret is the company's alone: partners hold the one that signs callbacks, and could sign calls
+with it. The first member says what the array is for: an imported secret may serve elsewhere too. The
+array binds the details, flow and operation to this body, id and time: no header can be exchanged.
 
 A request is sent at most once. docs/upstream.md is for those who write the service.
 """
@@ -35,7 +35,7 @@ from callbacks.errors import Kind, TransportError
 from callbacks.transport import TimeLimits
 from crypto_schemes import base64_text, json_text
 from crypto_schemes.json_text import JSONTextError
-from crypto_schemes.scheme import write_json
+from crypto_schemes.scheme import UPSTREAM_SIGNING, write_json
 from flows_endpoint.backends.base import Answer, Backend, Call
 from flows_endpoint.exchange import Reason, Refusal
 
@@ -105,9 +105,15 @@ def request_headers(call: Call, *, now: float) -> dict[str, str]:
         "Sealgate-Flow": flow.id,
         "Sealgate-Scheme": flow.scheme_name,
         "Sealgate-Operation": call.operation,
-        **signing.headers(credentials, call.request_id, timestamp, call.raw),
+        **signing.headers(
+            credentials, call.request_id, timestamp, call.raw, purpose=UPSTREAM_SIGNING
+        ),
         "Sealgate-Signature": signing.signatures(
-            credentials, call.request_id, timestamp, signed_context(call, details)
+            credentials,
+            call.request_id,
+            timestamp,
+            signed_context(call, details),
+            purpose=UPSTREAM_SIGNING,
         ),
     }
     if details:

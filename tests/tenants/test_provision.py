@@ -183,6 +183,30 @@ def test_every_argument_reaches_the_flow(provision: Callable[..., Done]) -> None
     assert report["credentials"]["callback_signing"] == stored
 
 
+def test_the_secret_for_the_own_service_is_given_when_asked_for(
+    provision: Callable[..., Done],
+) -> None:
+    credentials = provision("citcall", "--client", "acme", "--upstream-secret", "--json").report[
+        "credentials"
+    ]
+    key = Flow.objects.get().keys.get(purpose="upstream_signing")
+    stored = at_rest.open_sealed(key.material, key.at_rest_context).decode()
+    assert list(credentials) == ["userid", "api_key", "upstream_signing"]
+    assert credentials["upstream_signing"] == stored
+
+
+def test_people_read_which_secret_is_not_for_the_partner(provision: Callable[..., Done]) -> None:
+    done = provision("citcall", "--client", "acme", "--callback-secret", "--upstream-secret")
+    for_partner, for_service = done.out.split("For your own service, shown this once.")
+    assert "callback_signing\nwhsec_" in for_partner
+    assert "upstream_signing" not in for_partner
+    assert "upstream_signing\nwhsec_" in for_service
+    assert "callback_signing" not in for_service
+    plain = provision("citcall", "--client", "acme").out
+    assert "own service" not in plain
+    assert "whsec_" not in plain
+
+
 def test_the_callback_secret_is_given_only_when_asked_for(provision: Callable[..., Done]) -> None:
     assert "whsec_" not in provision("citcall", "--client", "acme", "--json").out
 

@@ -74,7 +74,7 @@ def test_the_services_of_the_page_check_and_answer(
     program = sys.executable if language == "python" else require_program("node")
     path = tmp_path / ("service.py" if language == "python" else "service.mjs")
     path.write_text(code_on("upstream.md", f"{language} service"))
-    with running([program, str(path)], issued.callback_secret) as url:
+    with running([program, str(path)], issued.upstream_secret) as url:
         lifecycle.update_flow(actor, issued.flow, {"upstream_url": url})
         partner = Partner(issued, client)
         assert partner.call({**ORDER, "clientUniqueId": "B-1"}) == {
@@ -95,9 +95,9 @@ def test_the_services_of_the_page_check_and_answer(
 
 
 def _other_secret(call: Call) -> dict[str, Any]:
-    (held,) = call.flow.keys["callback_signing"]
+    (held,) = call.flow.keys["upstream_signing"]
     forged = replace(held.version, material="whsec_" + "A" * 32)
-    return {**call.flow.keys, "callback_signing": (replace(held, version=forged),)}
+    return {**call.flow.keys, "upstream_signing": (replace(held, version=forged),)}
 
 
 @pytest.fixture

@@ -93,9 +93,9 @@ def test_the_body_is_signed_for_any_library(
 ) -> None:
     UPSTREAM.handle(make_call(raw=RAW))
     (request,) = receiver.requests
-    Webhook(issued.callback_secret).verify(request.body, dict(request.headers))
+    Webhook(issued.upstream_secret).verify(request.body, dict(request.headers))
     with pytest.raises(WebhookVerificationError):
-        Webhook(issued.callback_secret).verify(request.body + b" ", dict(request.headers))
+        Webhook(issued.upstream_secret).verify(request.body + b" ", dict(request.headers))
 
 
 def test_everything_is_signed_together(
@@ -104,8 +104,8 @@ def test_everything_is_signed_together(
     UPSTREAM.handle(make_call(raw=RAW, details={"id": "1"}))
     UPSTREAM.handle(make_call(raw=RAW))
     first, second = receiver.requests
-    check(issued.callback_secret, first, context(first))
-    check(issued.callback_secret, second, context(second))
+    check(issued.upstream_secret, first, context(first))
+    check(issued.upstream_secret, second, context(second))
     assert "sealgate-details" not in second.headers
     for name in (
         "sealgate-client",
@@ -115,44 +115,72 @@ def test_everything_is_signed_together(
         "sealgate-details",
     ):
         with pytest.raises(WebhookVerificationError):
-            check(issued.callback_secret, first, context(first, **{name: "other"}))
+            check(issued.upstream_secret, first, context(first, **{name: "other"}))
     with pytest.raises(WebhookVerificationError):
-        check(issued.callback_secret, second, context(first))
+        check(issued.upstream_secret, second, context(first))
 
 
-def test_a_callback_cannot_be_passed_off_as_a_call(
+def test_the_secret_that_partners_have_checks_no_call(
     issued: IssuedFlow, make_call: MakeCall, receiver: Receiver
 ) -> None:
-    """One secret signs both, but the body of a callback is never what a call signs."""
     UPSTREAM.handle(make_call(raw=b'{"rc":"00"}'))
     (request,) = receiver.requests
-    flow = make_call().flow
-    moment = int(request.headers["webhook-timestamp"])
-    callback = signing.headers(flow.credentials(), "req-12345678", moment, request.body)
-    assert callback["webhook-signature"] == request.headers["webhook-signature"]
-    passed_off = replace(
-        request, headers={**request.headers, "sealgate-signature": callback["webhook-signature"]}
-    )
     with pytest.raises(WebhookVerificationError):
-        check(issued.callback_secret, passed_off, context(passed_off))
+        check(issued.callback_secret, request, context(request))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(issued.callback_secret).verify(request.body, dict(request.headers))
+
+
+def test_a_partner_cannot_pass_a_call_off_as_ours(
+    issued: IssuedFlow, make_call: MakeCall, receiver: Receiver
+) -> None:
+    UPSTREAM.handle(make_call(raw=b'{"rc":"00"}'))
+    (request,) = receiver.requests
+    credentials = make_call().flow.credentials()
+    moment, content = int(request.headers["webhook-timestamp"]), context(request)
+    forged = signing.signatures(credentials, "req-12345678", moment, content.encode())
+    passed_off = replace(request, headers={**request.headers, "sealgate-signature": forged})
+    with pytest.raises(WebhookVerificationError):
+        check(issued.upstream_secret, passed_off, content)
+
+
+def test_the_signature_of_the_body_does_not_sign_the_whole(
+    issued: IssuedFlow, make_call: MakeCall, receiver: Receiver
+) -> None:
+    UPSTREAM.handle(make_call(raw=b'{"rc":"00"}'))
+    (request,) = receiver.requests
+    headers = {**request.headers, "sealgate-signature": request.headers["webhook-signature"]}
+    passed_off = replace(request, headers=headers)
+    with pytest.raises(WebhookVerificationError):
+        check(issued.upstream_secret, passed_off, context(passed_off))
 
 
 def test_during_a_rollover_old_and_new_secret_check(
     issued: IssuedFlow, make_call: MakeCall, receiver: Receiver, actor: Actor
 ) -> None:
-    staged = lifecycle.generate_key(actor, issued.flow, "callback_signing")
+    staged = lifecycle.generate_key(actor, issued.flow, "upstream_signing")
     UPSTREAM.handle(make_call())
     lifecycle.promote_key(actor, staged.key, overlap=timedelta(days=1))
     UPSTREAM.handle(make_call())
     for request in receiver.requests:
-        for secret in (issued.callback_secret, staged.secret):
+        for secret in (issued.upstream_secret, staged.secret):
             check(secret, request, context(request))
+
+
+def test_the_callback_secret_has_no_part_in_it(
+    issued: IssuedFlow, make_call: MakeCall, receiver: Receiver, actor: Actor
+) -> None:
+    for key in issued.flow.keys.filter(purpose="callback_signing"):
+        lifecycle.revoke_key(actor, key, reason="leaked")
+    UPSTREAM.handle(make_call())
+    (request,) = receiver.requests
+    check(issued.upstream_secret, request, context(request))
 
 
 def test_without_a_secret_nothing_is_sent(
     issued: IssuedFlow, make_call: MakeCall, receiver: Receiver, actor: Actor
 ) -> None:
-    for key in issued.flow.keys.filter(purpose="callback_signing"):
+    for key in issued.flow.keys.filter(purpose="upstream_signing"):
         lifecycle.revoke_key(actor, key, reason="leaked")
     with pytest.raises(KeyUnavailableError):
         UPSTREAM.handle(make_call())
