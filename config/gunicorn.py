@@ -1,21 +1,29 @@
 """How gunicorn serves Sealgate.
 
-``header_map = "dangerous"`` passes header names with underscores (``pass_key``), which
-one of the contracts needs. Twins of one name are joined with a comma, never
-silently overwritten, and a value with a comma is refused by the views concerned,
-so a smuggled ``pass-key`` cannot win over ``pass_key``.
+One of the contracts has header names with underscores. WSGI cannot tell ``pass_key`` from
+``pass-key``, nor ``X_Forwarded_For`` from the ``X-Forwarded-For`` a proxy wrote, so only
+that contract's two names pass and all others with an underscore are dropped. Twins of a name that
+passes are joined with a comma, never silently overwritten, and a value with a comma is
+refused by the views concerned, so a smuggled ``pass-key`` cannot win over ``pass_key``.
 """
 
+from __future__ import annotations
+
 import os
+import socket
+import struct
+from typing import Any
 
 bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
 worker_class = "gthread"
 workers = int(os.environ.get("SEALGATE_WEB_PROCESSES", "2"))
 threads = int(os.environ.get("SEALGATE_WEB_THREADS", "8"))
-header_map = "dangerous"
-forwarder_headers = ""
-# Our own proxy list decides whom to believe (SEALGATE_TRUSTED_PROXIES).
-forwarded_allow_ips = ""
+header_map = "drop"
+forwarder_headers = "PASS_KEY,HEADER_SECRETS"
+# Whoever connects may send those two names, and nobody may say more: neither scheme nor path.
+# Whose X-Forwarded-For is believed, our own list decides (SEALGATE_TRUSTED_PROXIES).
+forwarded_allow_ips = "*"
+secure_scheme_headers: dict[str, str] = {}
 # Nothing needs to steer a running server through a socket in the home directory.
 control_socket_disable = True
 keepalive = 15
@@ -26,3 +34,18 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+
+#: Seconds a caller may fall silent within a request, or leave an answer unread.
+PATIENCE = 15
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Give connections a time-out: one that falls silent must not keep its thread for good.
+
+    Accepted connections inherit it from the listening socket. It bounds each wait, not the
+    whole request: a proxy that takes requests in full before it passes them on does that.
+    """
+    limit = struct.pack("ll", PATIENCE, 0)
+    for listener in worker.sockets:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

@@ -1,0 +1,98 @@
+"""What reaches the product of what a caller sends: two names with underscores, and no others."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from config import gunicorn
+from tests.support.product import ROOT, free_port
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A web server with the product's configuration before an application that echoes."""
+    number = free_port()
+    program = Path(sys.executable).parent / "gunicorn"
+    server = subprocess.Popen(
+        [program, "--config", "config/gunicorn.py", "tests.support.echo:application"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(number), "SEALGATE_WEB_PROCESSES": "1"},
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", number), timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the server did not start"
+                time.sleep(0.05)
+        yield number
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def seen(port: int, *headers: str, path: str = "/asked") -> dict[str, str]:
+    """Return what the application was told of a request with these header lines."""
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    environ: dict[str, str] = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
+    return environ
+
+
+def test_the_contract_s_two_names_pass(port: int) -> None:
+    environ = seen(port, "pass_key: abc", "Header_Secrets: def")
+    assert environ["HTTP_PASS_KEY"] == "abc"
+    assert environ["HTTP_HEADER_SECRETS"] == "def"
+
+
+def test_twins_are_joined_with_a_comma(port: int) -> None:
+    assert seen(port, "pass_key: abc", "pass-key: xyz")["HTTP_PASS_KEY"] == "abc,xyz"
+    assert seen(port, "pass-key: xyz", "pass_key: abc")["HTTP_PASS_KEY"] == "xyz,abc"
+
+
+def test_nobody_adds_to_what_a_proxy_says_of_the_caller(port: int) -> None:
+    written = "X-Forwarded-For: 198.51.100.1"
+    for smuggled in ("X_Forwarded_For", "X-Forwarded_For", "x_forwarded-for"):
+        environ = seen(port, written, f"{smuggled}: 203.0.113.7")
+        assert environ["HTTP_X_FORWARDED_FOR"] == "198.51.100.1"
+
+
+def test_nobody_adds_to_what_a_proxy_says_of_tls(port: int) -> None:
+    environ = seen(port, "X_Forwarded_Proto: https", "X-Forwarded-Ssl: on")
+    assert "HTTP_X_FORWARDED_PROTO" not in environ
+    assert environ["wsgi.url_scheme"] == "http"
+    assert seen(port, "X-Forwarded-Proto: https")["wsgi.url_scheme"] == "http"
+
+
+def test_nobody_chooses_where_the_path_begins(port: int) -> None:
+    for smuggled in ("SCRIPT_NAME: /asked", "Path_Info: /admin/", "SCRIPT_NAME: /nowhere"):
+        environ = seen(port, smuggled, path="/asked/admin/")
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/asked/admin/")
+
+
+def test_connections_do_not_wait_for_ever() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gunicorn.post_fork(None, SimpleNamespace(sockets=[listener]))
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                    assert accepted.getsockopt(socket.SOL_SOCKET, option) == gunicorn.PATIENCE
