@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
-from django.http.request import UnreadablePostError
 
 from flows_endpoint.exchange import Reason, Refusal
 
@@ -25,7 +24,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
             body = request.body
     except RequestDataTooBig:
         raise Refusal(Reason.SIZE, step="body") from None
-    except (UnreadablePostError, OSError, ValueError):
+    except Exception:  # noqa: BLE001 - each server has its own for bad chunks and lost connections
         raise Refusal(Reason.MALFORMED, step="body broke off") from None
     if len(body) > limit:
         raise Refusal(Reason.SIZE, step="body")
