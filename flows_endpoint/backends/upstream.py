@@ -14,9 +14,10 @@ Webhooks specification (callbacks/signing.py) with the request id as ``webhook-i
     character, so the array has one form only: the texts in quotation marks, separated by
     commas, without blanks.
 
-The secret is the company's alone: partners hold the one that signs callbacks, and could sign calls
-with it. The first member says what the array is for: an imported secret may serve elsewhere too. The
-array binds the details, flow and operation to this body, id and time: no header can be exchanged.
+The secret is the company's alone: partners hold the one that signs callbacks, and must not be able
+to sign calls. The first member says what the array is for, so that a secret imported from elsewhere
+signs nothing by accident. The array binds the details, flow and operation to this body, id and
+time: no header can be exchanged.
 
 A request is sent at most once. docs/upstream.md is for those who write the service.
 """

@@ -207,5 +207,5 @@ def test_what_others_refer_to_cannot_be_deleted(make_flow: Make, table: str) -> 
     make_flow("citcall")
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table}")
-    assert (Client.objects.count(), Flow.objects.count(), Key.objects.count()) == (1, 1, 2)
-    assert AuditEntry.objects.count() == 4
+    assert (Client.objects.count(), Flow.objects.count(), Key.objects.count()) == (1, 1, 3)
+    assert AuditEntry.objects.count() == 5

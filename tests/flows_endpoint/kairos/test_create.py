@@ -82,7 +82,8 @@ def test_the_exchange_names_the_keys_and_nothing_else(partner: Partner) -> None:
     assert (row.outcome, row.code, row.operation) == ("ok", "200", "enc.outbound.create")
     assert row.key_versions == "kairos_rsa v1, security_id v1"
     used = {key.purpose: key.use_count for key in partner.flow.keys.all()}
-    assert used == {"kairos_rsa": 1, "security_id": 1, "callback_signing": 0}
+    unused = {"callback_signing": 0, "upstream_signing": 0}
+    assert used == {"kairos_rsa": 1, "security_id": 1, **unused}
 
 
 def test_500_calls_in_few_statements(
