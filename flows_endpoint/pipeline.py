@@ -64,6 +64,9 @@ class Protocol(ABC):
     scheme_name: ClassVar[str]
     #: Largest request body in bytes.
     max_body: ClassVar[int] = 256 * 1024
+    #: Whether handling asks the flow's backend, in a transaction where that wants one. False:
+    #: it does not, and there is no transaction.
+    asks_backend: ClassVar[bool] = True
     #: The contract's own imitation of the vendor's service.
     sandbox: Backend
 
@@ -180,15 +183,16 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
     exchange.opened_by = opened.opened_by
     protocol.check(exchange, flow, opened)
     backend = backend_of(flow, protocol.sandbox)
+    is_atomic = backend.atomic and protocol.asks_backend
     claim: Claim | None = None
     try:
-        with transaction.atomic() if backend.atomic else nullcontext():
+        with transaction.atomic() if is_atomic else nullcontext():
             claim = protocol.once(exchange, flow, opened)
             answer = protocol.handle(exchange, flow, opened, backend)
             return protocol.seal(exchange, flow, opened, answer)
     except BaseException:
         # A row written inside the transaction is gone with it and may be another's by now.
-        if claim is not None and (claim.in_redis or not backend.atomic):
+        if claim is not None and (claim.in_redis or not is_atomic):
             claim.release()
         raise
 

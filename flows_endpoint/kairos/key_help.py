@@ -26,6 +26,7 @@ class EncryptData(KairosProtocol):
     """Encrypts a request for its caller, who sends plain text and AES key to have it done."""
 
     authenticated = False
+    asks_backend = False
 
     def is_offered(self, flow: FlowSnapshot, options: KairosOptions) -> bool:
         """Return the option ``encrypt_helper``; where it is not set, whether it is a sandbox."""
@@ -46,9 +47,13 @@ class EncryptData(KairosProtocol):
 
 
 class GenerateKeyPair(KairosProtocol):
-    """Makes a key pair for the flow. Never touches the pair in use."""
+    """Makes a key pair for the flow. Never touches the pair in use.
+
+    Outside of any transaction: a pair takes seconds to find, and SQLite has one writer.
+    """
 
     authenticated = False
+    asks_backend = False
 
     def is_offered(self, flow: FlowSnapshot, options: KairosOptions) -> bool:
         """Return the option ``partner_key_generation``."""

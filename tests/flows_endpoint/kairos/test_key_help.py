@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from crypto_schemes.kairos import SCHEME
 from flows_endpoint.kairos.errors import Code
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -132,6 +134,23 @@ def test_of_twins_one_makes_the_pair(
     else:
         assert reply.content == error(Code.FAILURE)
         assert _pairs(partner) == [(1, "active")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_while_a_pair_is_made(
+    make_partner: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = make_partner(options={"partner_key_generation": True})
+    really, blocking = type(SCHEME).new_material, []
+
+    def slow(*arguments: Any) -> bytes:
+        blocking.append(connection.in_atomic_block)
+        return really(*arguments)
+
+    monkeypatch.setattr(type(SCHEME), "new_material", slow)
+    partner.post(KEY_PAIR, {"flow-id": partner.flow_id})
+    assert _pairs(partner) == [(1, "active"), (2, "staged")]
+    assert blocking == [False]
 
 
 def test_no_security_id_is_asked_for(make_partner: Make) -> None:
