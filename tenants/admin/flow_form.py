@@ -46,6 +46,7 @@ class FlowForm(FlowModelForm):
     class Meta:
         model = Flow
         fields: tuple[str, ...] = _EDITABLE
+        labels = {"upstream_url": "Upstream URL", "callback_url": "Callback URL"}
         widgets = {"backend_class": _WIDE, "upstream_url": _WIDE, "callback_url": _WIDE}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tenants.actors import Actor
 from tenants.lifecycle.base import apply, audit, lock_client, touch
@@ -25,7 +25,12 @@ def save_new(actor: Actor, client: Client) -> Client:
     actor.require("tenants.add_client")
     client.name = client.name or client.slug
     client.full_clean()
-    client.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            client.save(force_insert=True)
+    except IntegrityError:  # another was first, since the check above
+        client.full_clean()
+        raise
     audit(actor, "client.create", client=client, after=_facts(client))
     return client
 

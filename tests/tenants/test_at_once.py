@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
 from tenants import lifecycle
@@ -122,6 +123,17 @@ def test_one_address_asked_for_by_many_is_given_once(
     assert Flow.objects.count() == 1
     assert Key.objects.count() == 3
     assert AuditEntry.objects.filter(verb="flow.create").count() == 1
+
+
+def test_one_new_client_asked_for_by_many_is_made_once(actor: Actor) -> None:
+    def create() -> None:
+        lifecycle.create_flow(actor, Client(slug="new"), "citcall")
+
+    raised = at_once(*[create] * 4)
+    assert [type(error) for error in raised] == [ValidationError] * 3
+    assert Client.objects.count() == 1
+    assert Flow.objects.count() == 1
+    assert Key.objects.count() == Key.objects.filter(flow__client__slug="new").count()
 
 
 def test_one_button_pressed_by_many_makes_one_version(make_flow: Make, actor: Actor) -> None:
