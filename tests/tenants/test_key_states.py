@@ -214,7 +214,7 @@ def test_any_order_of_verbs() -> None:
     run_state_machine_as_test(
         KeyLife,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
