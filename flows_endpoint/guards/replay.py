@@ -60,7 +60,7 @@ def claim(flow_id: str, kind: str, thing: bytes, seconds: float, *, durable: boo
     digest = _digest(flow_id, kind, thing)
     owner = secrets.token_hex(8)
     if settings.REDIS_URL and not durable:
-        name = _in_redis(digest)
+        name = f"sealgate:once:{digest}"
         try:
             won = _redis().set(name, owner, nx=True, px=max(1, int(seconds * 1000)))
         except redis.RedisError:
@@ -73,21 +73,6 @@ def claim(flow_id: str, kind: str, thing: bytes, seconds: float, *, durable: boo
     return Claim(digest, owner, in_redis=False) if won else None
 
 
-def is_held(flow_id: str, kind: str, thing: bytes, *, durable: bool) -> bool:
-    """Return whether somebody holds a claim on ``thing`` now; claims nothing itself.
-
-    For contracts whose answers would tell too much before the claim can be made: only
-    :func:`claim` decides. Raises Refusal (unavailable) when the guard cannot be asked.
-    """
-    digest = _digest(flow_id, kind, thing)
-    if settings.REDIS_URL and not durable:
-        try:
-            return bool(_redis().exists(_in_redis(digest)))
-        except redis.RedisError:
-            raise Refusal(Reason.UNAVAILABLE, step="replay guard") from None
-    return ReplayMark.objects.filter(name=digest, expires_at__gt=time.time()).exists()
-
-
 def forget_expired(now: float) -> int:
     """Delete what no longer guards anything; returns how many rows."""
     return ReplayMark.objects.filter(expires_at__lte=now).delete()[0]
@@ -95,10 +80,6 @@ def forget_expired(now: float) -> int:
 
 def _digest(flow_id: str, kind: str, thing: bytes) -> str:
     return hashlib.sha256(f"{flow_id}|{kind}|".encode() + thing).hexdigest()
-
-
-def _in_redis(digest: str) -> str:
-    return f"sealgate:once:{digest}"
 
 
 @cache

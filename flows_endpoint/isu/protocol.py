@@ -1,7 +1,9 @@
 """ISU in the pipeline: found by ``pass_key``, opened in two steps, answered sealed or plain.
 
-The header is opened, and known to be unused, before the body is looked at: the endpoint
-answers differently after that, and a header somebody listened to must not serve to try bodies.
+The header is opened and used up before the body is looked at, and stays used whatever comes
+of the request: the endpoint answers differently after that, and a header somebody listened
+to must neither serve to try bodies nor have a payout made twice behind a slow upstream. A
+partner seals it anew for each call by contract, so a retry needs no old one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from crypto_schemes.keys import Credentials
 from flows_endpoint.backends import Answer, Backend
 from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.guards import replay
-from flows_endpoint.guards.replay import Claim
 from flows_endpoint.isu.errors import OF_CODE, OF_REASON, IsuError
 from flows_endpoint.isu.products import business_code, business_failure
 from flows_endpoint.isu.sandbox import IsuSandbox
@@ -61,7 +62,7 @@ class IsuProtocol(Protocol):
         except AuthenticationError as error:
             raise _refusal(Reason.NOT_AUTHENTIC, OF_CODE[error.code], error.code) from None
         exchange.opened_by = header.opened_by
-        self._refuse_used(flow, header)
+        self._use_up(exchange, flow, header)
         media_type = exchange.headers.get("content-type", "").partition(";")[0]
         if media_type.strip().lower() != "application/json":
             raise _refusal(Reason.MALFORMED, IsuError.INVALID_REQUEST_DATA, "content_type")
@@ -70,17 +71,6 @@ class IsuProtocol(Protocol):
         except (EnvelopeError, OpenError) as error:
             reason = Reason.CANNOT_OPEN if isinstance(error, OpenError) else Reason.MALFORMED
             raise _refusal(reason, IsuError.INVALID_REQUEST_DATA, error.code) from None
-
-    def once(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Claim | None:
-        """Claim the header until it is stale, unless the flow has the guard off."""
-        if opened.once is None or opened.issued_at is None:
-            return None
-        stale_at = opened.issued_at + flow.options.epoch_window
-        seconds = stale_at - exchange.received_at + _MARK_MARGIN
-        claim = replay.claim(flow.id, _HEADER_ONCE, opened.once, seconds, durable=False)
-        if claim is None:
-            raise Refusal(Reason.REPLAYED, step="header_secrets")
-        return claim
 
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
@@ -130,10 +120,13 @@ class IsuProtocol(Protocol):
         return HttpReply(status=200, body=sealed.body, code=business_code(payload))
 
     @staticmethod
-    def _refuse_used(flow: FlowSnapshot, header: OpenedHeader) -> None:
-        if header.once is not None and replay.is_held(
-            flow.id, _HEADER_ONCE, header.once, durable=False
-        ):
+    def _use_up(exchange: Exchange, flow: FlowSnapshot, header: OpenedHeader) -> None:
+        """Claim the header until it is stale, unless the flow has the guard off."""
+        if header.once is None:
+            return
+        stale_at = header.issued_at + flow.options.epoch_window
+        seconds = stale_at - exchange.received_at + _MARK_MARGIN
+        if replay.claim(flow.id, _HEADER_ONCE, header.once, seconds, durable=False) is None:
             raise Refusal(Reason.REPLAYED, step="header_secrets")
 
 

@@ -18,7 +18,7 @@ from crypto_schemes.envelope import SealedReply, SealedRequest
 from crypto_schemes.isu import SCHEME, IsuOptions
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.keys import Credentials, KeyVersion
-from flows_endpoint.models import ReplayMark, Timer
+from flows_endpoint.models import Timer
 from tenants import at_rest
 
 PATHS = IsuOptions().paths
@@ -144,7 +144,7 @@ NOT_ALLOWED = (405, '{"ResponseData":"Invalid Request"}')
 
 def business_rows() -> dict[str, int]:
     """Return how many rows each table of business has."""
-    models: list[Any] = [*apps.get_app_config("isu").get_models(), ReplayMark, Delivery, Timer]
+    models: list[Any] = [*apps.get_app_config("isu").get_models(), Delivery, Timer]
     return {model.__name__: model._default_manager.count() for model in models}
 
 
