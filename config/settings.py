@@ -45,6 +45,10 @@ OUTBOUND_PORTS: list[int] = [
 KEYRING_EPOCH_SECONDS: float = env.float("SEALGATE_KEYRING_EPOCH_SECONDS", default=0.9)
 #: How many flows a process keeps parsed in memory.
 KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=2000)
+#: How many days rows of the exchange log are kept.
+EXCHANGE_LOG_DAYS: int = env.int("SEALGATE_EXCHANGE_LOG_DAYS", default=90)
+if EXCHANGE_LOG_DAYS < 1:
+    raise ImproperlyConfigured("SEALGATE_EXCHANGE_LOG_DAYS must be at least 1.")
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from datetime import timedelta
+from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 
 from flows_endpoint.exchange import FAILURES, Exchange, HttpReply, Refusal
 from flows_endpoint.models import ExchangeRow, Outcome
 from tenants import keyring
 
 logger = logging.getLogger("sealgate.exchange")
+
+#: How long rows without a flow are kept: strangers write them, as many as they like.
+_STRANGERS: Final = timedelta(days=1)
+#: Rows deleted in one statement: SQLite has one writer, and requests wait for it.
+_AT_ONCE: Final = 2000
 
 
 def note(exchange: Exchange, reply: HttpReply, refusal: Refusal | None) -> None:
@@ -47,7 +56,7 @@ def note(exchange: Exchange, reply: HttpReply, refusal: Refusal | None) -> None:
         with transaction.atomic():
             row.save(force_insert=True)
             keyring.note_use(tuple(key.id for key in exchange.opened_by), at)
-    except DatabaseError as error:
+    except Exception as error:  # noqa: BLE001 - the reply is made, whatever is wrong here
         logger.error("The exchange log cannot be written: %s", type(error).__name__)  # noqa: TRY400
     logger.info(
         "exchange",
@@ -65,3 +74,18 @@ def note(exchange: Exchange, reply: HttpReply, refusal: Refusal | None) -> None:
             "milliseconds": milliseconds,
         },
     )
+
+
+def forget_old(now: float) -> int:
+    """Delete the rows whose time is over at Unix time ``now``; returns how many."""
+    moment = keyring.utc(now)
+    old = ExchangeRow.objects.filter(at__lt=moment - timedelta(days=settings.EXCHANGE_LOG_DAYS))
+    of_strangers = ExchangeRow.objects.filter(flow=None, at__lt=moment - _STRANGERS)
+    return _delete(old) + _delete(of_strangers)
+
+
+def _delete(rows: QuerySet[ExchangeRow]) -> int:
+    deleted = 0
+    while some := list(rows.order_by("at").values_list("pk", flat=True)[:_AT_ONCE]):
+        deleted += ExchangeRow.objects.filter(pk__in=some).delete()[0]
+    return deleted

@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from flows_endpoint import housekeeping, timers
+from flows_endpoint import exchange_log, housekeeping, timers
 from flows_endpoint.guards import attempts, replay
 from flows_endpoint.models import WorkerHeartbeat
 
@@ -26,7 +26,8 @@ def heartbeat() -> None:
 
 @shared_task
 def forget_the_past() -> None:
-    """Delete what no longer guards anything: replay marks, attempt counts, the contracts' own."""
+    """Delete what is over: replay marks, attempt counts, old exchanges, the contracts' own."""
     replay.forget_expired(time.time())
     attempts.forget_expired(time.time())
+    exchange_log.forget_old(time.time())
     housekeeping.run(time.time())
