@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 #: A value of JSON text. ``Any``, because a recursive alias buys no safety at the
@@ -18,6 +19,10 @@ JSONValue: TypeAlias = Any
 #: How deep arrays and objects may nest. Far above any contract's need, far
 #: below the interpreter's recursion limit.
 MAX_DEPTH = 64
+
+#: One level in for an opening bracket, one out for a closing one, as signed bytes.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_MARK = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 class JSONTextError(ValueError):
@@ -45,26 +50,17 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _depth(text: str) -> int:
-    """Return the deepest nesting of ``text``, counting brackets outside strings."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _depth(raw: bytes) -> int:
+    """Return the deepest nesting of ``raw``, counting brackets outside strings.
+
+    Every step is one pass in C: a loop over the characters of 10 MB holds up every other
+    thread for seconds.
+    """
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # What stands between two quotation marks is a string; an empty one changes nothing.
+    marks = unescaped.translate(_STEPS, _NO_MARK).replace(b'""', b"")
+    steps = memoryview(b"".join(marks.split(b'"')[::2])).cast("b")
+    return max(accumulate(steps), default=0)
 
 
 def parse(raw: bytes) -> JSONValue:
@@ -79,8 +75,8 @@ def parse(raw: bytes) -> JSONValue:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise JSONTextError("the text is not UTF-8") from None
-    # Counting brackets is one pass in C; only suspicious texts get the exact walk.
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    # Counting brackets is quick; only suspicious texts are looked at closely.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
         raise JSONTextError(f"nested deeper than {MAX_DEPTH}")
     try:
         value = json.loads(
