@@ -6,9 +6,10 @@ from importlib import import_module
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from config import health
+from config.openapi import openapi
 from crypto_schemes import registry
 
 _protocols = [import_module(f"flows_endpoint.{name}.urls") for name in registry.NAMES]
@@ -17,7 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
-    path("openapi.json", SpectacularAPIView.as_view(), name="openapi"),
+    path("openapi.json", openapi, name="openapi"),
     path("docs", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
     *(path("", include(module)) for module in _protocols),
     # Contracts whose paths are settings of the flow look at what nobody else took.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.test import Client as HttpClient
 from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
 from openapi_spec_validator import validate
 
+from config import openapi
 from flows_endpoint.views import ProtocolView
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +65,31 @@ def test_every_operation_has_a_name_a_summary_and_an_answer(document: dict[str, 
             assert operation["responses"], (path, method)
             names.append(operation["operationId"])
     assert len(set(names)) == len(names)
+
+
+def test_it_is_made_once_a_minute_whoever_asks_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, made = [0.0], []
+
+    def get_schema(*_: Any, **__: Any) -> dict[str, Any]:
+        made.append(threading.get_ident())
+        time.sleep(0.05)
+        return {"made": len(made)}
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", get_schema)
+    document = openapi.Document(clock=lambda: now[0])
+    with ThreadPoolExecutor(8) as pool:
+        texts = set(pool.map(lambda _: document.text(), range(40)))
+    assert [json.loads(text) for text in texts] == [{"made": 1}]
+    now[0] = openapi.SERVED_FOR
+    assert json.loads(document.text()) == {"made": 2}
+
+
+def test_it_is_json_whatever_is_asked_for(client: HttpClient) -> None:
+    for accept in ("", "*/*", "application/yaml", "text/html"):
+        reply = client.get("/openapi.json?format=yaml", headers={"Accept": accept})
+        assert reply.headers["Content-Type"] == "application/json"
+        assert reply.json()["openapi"].startswith("3.1")
+    assert client.post("/openapi.json").status_code == 405
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: HttpClient) -> None:
