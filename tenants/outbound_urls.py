@@ -17,6 +17,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: Unreserved, reserved and percent: RFC 3986 §2. Anything else must be percent-encoded.
 _CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+#: urlsplit drops what stands beside the brackets in some versions of Python.
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 #: A last label that some resolvers read as part of an IPv4 address (WHATWG URL §3.5).
@@ -71,7 +73,10 @@ def parse_outbound_url(url: str) -> OutboundUrl:
         )
     if "#" in url:
         raise OutboundUrlError("Leave out what follows #: it is never sent.")
-    _check_host(host, bracketed="[" in parts.netloc)
+    bracketed = "[" in parts.netloc
+    if bracketed and not _BRACKETED.fullmatch(parts.netloc):
+        raise OutboundUrlError("Write an IPv6 address as [address] or [address]:port.")
+    _check_host(host, bracketed=bracketed)
     if port == 0:
         raise OutboundUrlError("The port must be 1 to 65535.")
     return OutboundUrl(
@@ -93,8 +98,6 @@ def _check_host(host: str, *, bracketed: bool) -> None:
             ipaddress.IPv6Address(host)
         except ValueError:
             raise OutboundUrlError("The host in brackets is not an IPv6 address.") from None
-        if "%" in host:
-            raise OutboundUrlError("An IPv6 address with a zone cannot be called.")
         return
     if _NUMBER.fullmatch(host.rpartition(".")[2]):
         try:
