@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: What the user reads when the service gives no reason.
 DEFAULT_TOKEN_MESSAGE: Final = "This form is no longer available."
+#: Characters kept of each text of an error notification: a request has up to 10 MB.
+LONGEST_REPORT: Final = 10_000
 _PONG: Final[JSONValue] = {"data": {"status": "active"}}
 _NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
 
@@ -170,11 +172,12 @@ def _keep_report(flow: FlowSnapshot, request: FlowRequest, received_at: float) -
         kind=request.error.key if known else ErrorKind.OTHER,
         received_at=datetime.fromtimestamp(received_at, UTC),
     )
-    body: dict[str, Any] = {
+    said = {
         "key": request.error.key,
         "message": request.error.message,
         "screen": request.screen,
     }
+    body = {name: text[:LONGEST_REPORT] for name, text in said.items()}
     report.body = at_rest.seal(write_json(body), report.at_rest_context)
     report.save(force_insert=True)
 

@@ -19,6 +19,8 @@ from tenants import at_rest, digests
 
 #: Most updates in one delivery. More is not the platform's and is kept as one.
 MOST_UPDATES: Final = 1000
+#: Longest id of an entry, in characters. Known ones are numbers of some 15 digits.
+LONGEST_NAME: Final = 128
 
 
 def store(flow_id: str, raw: bytes, received_at: float) -> None:
@@ -65,8 +67,18 @@ def _changes(value: JSONValue) -> Iterator[JSONValue]:
             yield None
             return
         around = {name: entry[name] for name in ("id", "time") if name in entry}
+        # Written beside each of its changes: a long one would make a thousand times its size.
+        if not all(_is_short(value) for value in around.values()):
+            yield None
+            return
         for change in changes:
             yield {"entry": around, "change": change} if _is_change(change) else None
+
+
+def _is_short(value: Any) -> bool:
+    return (isinstance(value, str) and len(value) <= LONGEST_NAME) or (
+        isinstance(value, int) and value.bit_length() <= 64
+    )
 
 
 def _is_change(change: Any) -> bool:

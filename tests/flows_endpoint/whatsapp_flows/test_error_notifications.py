@@ -47,6 +47,13 @@ def test_a_report_is_acknowledged_and_kept(
     assert opened_json(row) == {"key": key, "message": message, "screen": "DETAILS"}
 
 
+def test_of_a_long_report_the_beginning_is_kept(phone: Phone) -> None:
+    data = {"error": "k" * 100_000, "error_message": "m" * 4_000_000}
+    assert phone.step("s" * 100_000, data, action="navigate").value == ACKNOWLEDGED
+    kept = {"key": "k" * 10_000, "message": "m" * 10_000, "screen": "s" * 10_000}
+    assert opened_json(ErrorReport.objects.get()) == kept
+
+
 @pytest.mark.parametrize("action", ["data_exchange", "INIT", "BACK", "ping", "navigate"])
 def test_it_may_come_with_any_action_and_no_token(scripted: MakePhone, action: str) -> None:
     phone = scripted(options={"require_token_signature": True})

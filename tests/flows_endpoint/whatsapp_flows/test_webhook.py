@@ -194,6 +194,28 @@ def test_a_thousand_updates_are_stored_at_the_cost_of_few_queries(phone: Phone) 
     assert WebhookUpdate.objects.filter(kind="other").count() == 2
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"id": "x" * 100_000},
+        {"id": {"a": "x" * 100_000}},
+        {"id": ["1"] * 10_000},
+        {"time": 10**4000},
+        {"time": "9" * 100_000},
+        {"id": None},
+    ],
+)
+def test_an_entry_is_not_copied_beside_each_of_its_changes(
+    phone: Phone, around: dict[str, Any]
+) -> None:
+    value = _delivery(_entry(*[STATUS] * 300) | around)
+    raw = json.dumps(value).encode()
+    assert phone.deliver(raw).status_code == 200
+    row = WebhookUpdate.objects.get()
+    assert row.kind == "other"
+    assert at_rest.open_sealed(row.body, row.at_rest_context) == raw
+
+
 def test_three_megabytes_are_taken_and_no_more(phone: Phone) -> None:
     limit = 3 * 1024 * 1024
     body = b'{"entry":[]}'
