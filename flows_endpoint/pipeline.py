@@ -218,7 +218,7 @@ def _as_refusal(error: Exception) -> Refusal:
 def _refuse(protocol: Protocol, exchange: Exchange, refusal: Refusal) -> HttpReply:
     try:
         protocol.after_refusal(exchange, refusal)
-    except (DatabaseError, Refusal) as error:
+    except Exception as error:  # noqa: BLE001 - the refusal itself is answered, whatever happened
         logger.error("A refusal could not be counted: %s", type(error).__name__)  # noqa: TRY400
     return protocol.refuse(exchange, refusal)
 

@@ -13,6 +13,7 @@ class WhatsappFlowsConfig(AppConfig):
     def ready(self) -> None:
         """Register what tidies up."""
         from flows_endpoint import housekeeping  # noqa: PLC0415 - models are ready only now
-        from flows_endpoint.whatsapp_flows import steps  # noqa: PLC0415
+        from flows_endpoint.whatsapp_flows import sealings, steps  # noqa: PLC0415
 
         housekeeping.register("whatsapp_flows.steps", steps.forget_expired)
+        housekeeping.register("whatsapp_flows.sealings", sealings.forget_ended)

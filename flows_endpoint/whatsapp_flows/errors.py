@@ -48,7 +48,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     OWN_FAILURE: Meaning(
         "empty",
         "The service behind the gateway is down, slow, or answered with something no phone can "
-        "show; or a key, the database or the code of the gateway failed.",
+        "show; or a key, the database or the code of the gateway failed; or the very same "
+        "request, byte for byte, was answered before, and differently.",
         "Look up the X-Request-Id of the reply in the exchange log.",
     ),
     403: Meaning(
@@ -71,8 +72,9 @@ _STATUS: Final[Mapping[Reason, int]] = {
     Reason.RATE: OWN_FAILURE,
     Reason.NOT_AUTHENTIC: BAD_SIGNATURE,
     Reason.CANNOT_OPEN: CANNOT_OPEN,
-    # A request carries no time and may be repeated; only an own backend could raise these.
+    # A request carries no time; only an own backend could raise this.
     Reason.STALE: OWN_FAILURE,
+    # One AES key may not seal a second reply.
     Reason.REPLAYED: OWN_FAILURE,
     # The one rule of business that has a status goes out with a message, see is_token_refusal.
     Reason.BUSINESS: OWN_FAILURE,

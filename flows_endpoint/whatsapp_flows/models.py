@@ -1,4 +1,4 @@
-"""What WhatsApp flows leave behind: replies to give again, reports, updates, appointments.
+"""What WhatsApp flows leave behind: replies to give again, marks, reports, updates, appointments.
 
 Everything that was opened or signed by somebody is sealed at rest; what stands in clear are
 ids, times, kinds from a fixed list, and keyed digests.
@@ -11,7 +11,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from tenants.models import Flow
+from tenants.models import Flow, Key
 
 
 class StepReply(models.Model):
@@ -39,6 +39,20 @@ class StepReply(models.Model):
     def at_rest_context(self) -> str:
         """Return the context that binds the reply to this row."""
         return f"whatsapp_flows.stepreply|{self.name}"
+
+
+class SealMark(models.Model):
+    """That something was sealed under the AES key and IV of one request, and what."""
+
+    #: Keyed digest of the AES key and IV.
+    name = models.CharField(max_length=64, primary_key=True)
+    #: SHA-256 of the sealed reply as it went out.
+    reply_digest = models.CharField(max_length=64)
+    #: The RSA version that opened the request.
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return self.name[:12]
 
 
 class ErrorKind(models.TextChoices):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import transaction
 
 from callbacks import outbox
-from crypto_schemes.envelope import OpenedRequest
+from crypto_schemes.envelope import OpenedRequest, SealedReply
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.scheme import write_json
 from crypto_schemes.whatsapp_flows import MAX_BODY, SCHEME
@@ -24,7 +25,7 @@ from crypto_schemes.whatsapp_flows.payload import (
 from flows_endpoint.backends import Answer, Backend
 from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.pipeline import Protocol
-from flows_endpoint.whatsapp_flows import steps
+from flows_endpoint.whatsapp_flows import sealings, steps
 from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN, is_token_refusal, status_of
 from flows_endpoint.whatsapp_flows.models import ErrorKind, ErrorReport
 from flows_endpoint.whatsapp_flows.sandbox import FLOW_JSON, AppointmentSandbox
@@ -40,6 +41,19 @@ DEFAULT_TOKEN_MESSAGE: Final = "This form is no longer available."
 LONGEST_REPORT: Final = 10_000
 _PONG: Final[JSONValue] = {"data": {"status": "active"}}
 _NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenError:
+    """The body of a 427 and the request it answers."""
+
+    reply: SealedReply
+    opened: OpenedRequest
+
+    @property
+    def is_sealed(self) -> bool:
+        """Return whether the session of the request sealed it."""
+        return self.reply.content_type == "text/plain"
 
 
 class WhatsAppFlowsProtocol(Protocol):
@@ -85,9 +99,11 @@ class WhatsAppFlowsProtocol(Protocol):
                 flow.options,
                 now=exchange.received_at,
             )
-            sealed = HttpReply(INVALID_TOKEN, reply.body, reply.content_type, code=INVALID_TOKEN)
             raise Refusal(
-                refusal.reason, INVALID_TOKEN, step=refusal.step or "flow_token", extra=sealed
+                refusal.reason,
+                INVALID_TOKEN,
+                step=refusal.step or "flow_token",
+                extra=_TokenError(reply, opened),
             ) from None
 
     def _serve(
@@ -123,7 +139,7 @@ class WhatsAppFlowsProtocol(Protocol):
     def seal(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer
     ) -> HttpReply:
-        """Return the sealed reply."""
+        """Return the sealed reply. Raises Refusal when another went out under this AES key."""
         reply = SCHEME.seal_reply(
             answer.payload,
             opened,
@@ -131,7 +147,24 @@ class WhatsAppFlowsProtocol(Protocol):
             flow.options,
             now=exchange.received_at,
         )
+        # The two fixed replies are the same every time.
+        is_fixed = answer.payload is _PONG or answer.payload is _NOTED
+        if not is_fixed and not sealings.is_first(opened, reply.body):
+            raise Refusal(Reason.REPLAYED, step=sealings.STEP)
         return HttpReply(200, reply.body, reply.content_type)
+
+    def after_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Mark the message of a 427 as sealed: what the transaction marked is undone by now."""
+        error = refusal.extra
+        if not isinstance(error, _TokenError):
+            return
+        refusal.extra = None  # nothing goes out before it is marked
+        if error.is_sealed and not sealings.is_first(error.opened, error.reply.body):
+            refusal.reason, refusal.step = Reason.REPLAYED, sealings.STEP
+            return
+        refusal.extra = HttpReply(
+            INVALID_TOKEN, error.reply.body, error.reply.content_type, code=INVALID_TOKEN
+        )
 
     def refuse(self, exchange: Exchange, refusal: Refusal) -> HttpReply:
         """Return the status alone; a 427 brings the message that was sealed for it."""

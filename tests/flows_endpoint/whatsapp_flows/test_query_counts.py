@@ -21,14 +21,14 @@ _FRAME = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")
     [
         # Of all: look at the epoch, write the log row, count the use of the keys.
         ("ping", 3),
-        # The token's bookings.
-        ("init", 4),
-        # Take the step, the token's bookings, the day's bookings, keep the reply.
-        ("choose", 7),
+        # The token's bookings, mark what is sealed.
+        ("init", 5),
+        # Take the step, the token's bookings, the day's bookings, keep the reply, mark it.
+        ("choose", 8),
         # As above, and: insert the appointment, find the callback URL, insert the delivery.
-        ("book", 10),
-        # Take the step in vain, read the first reply.
-        ("repeat", 5),
+        ("book", 11),
+        # Take the step in vain, read the first reply, mark it.
+        ("repeat", 6),
         # Insert the updates.
         ("webhook", 4),
     ],

@@ -1,0 +1,67 @@
+"""Never two different replies under one AES key and IV.
+
+A reply is sealed under the key and IV that came with its request, and nothing in a request says
+when it was made. Whoever recorded one and sends it again would get another reply under the same
+key and IV, once the step has another answer; of two such texts AES-GCM gives away the difference,
+and the means to forge more (NIST SP 800-38D, appendix A). So the first reply under a key and IV is
+marked, and only the very same one may follow.
+
+A mark is kept as long as the RSA version that opened the request opens: afterwards the
+recording is worth nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from crypto_schemes.envelope import OpenedRequest
+from crypto_schemes.errors import SealError
+from crypto_schemes.whatsapp_flows import Session
+from flows_endpoint.whatsapp_flows.models import SealMark
+from tenants import digests
+from tenants.models import ENDED_STATES, Key
+
+#: What the operator reads where a second reply was refused.
+STEP: Final = "second reply"
+#: Marks deleted in one statement, so that nobody waits for it long.
+_BATCH: Final = 2000
+
+_MARK = f"""
+    INSERT INTO {SealMark._meta.db_table} (name, reply_digest, key_id) VALUES (%s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET reply_digest = excluded.reply_digest
+    WHERE {SealMark._meta.db_table}.reply_digest = excluded.reply_digest
+"""  # noqa: S608 - the only interpolation is our own table name
+
+
+def is_first(opened: OpenedRequest, sealed: bytes) -> bool:
+    """Return whether ``sealed`` is the first reply to ``opened``, or the same as the first.
+
+    One statement, in the caller's transaction if there is one. Raises SealError for a request
+    that was not opened by this contract.
+    """
+    session = opened.context
+    version = next((key for key in opened.opened_by if key.purpose == "whatsapp_rsa"), None)
+    if not isinstance(session, Session) or version is None:
+        raise SealError("The request to answer was not opened by this scheme.")
+    name = digests.lookup_digest("whatsapp_flows", "session", (session.key + session.iv).hex())
+    # Raw SQL does not know how this database writes a UUID; the field does.
+    key = Key._meta.pk.get_db_prep_value(version.id, connection)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_MARK, [name, hashlib.sha256(sealed).hexdigest(), key])
+        return bool(cursor.rowcount == 1)
+
+
+def forget_ended(now: float) -> int:
+    """Delete the marks of versions that open nothing any more; returns how many."""
+    moment = datetime.fromtimestamp(now, UTC)
+    ended = Key.objects.filter(Q(state__in=ENDED_STATES) | Q(accept_until__lte=moment))
+    marks = SealMark.objects.filter(key__in=ended.filter(purpose="whatsapp_rsa"))
+    count = 0
+    while names := list(marks.values_list("name", flat=True)[:_BATCH]):
+        count += SealMark.objects.filter(name__in=names).delete()[0]
+    return count
