@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from django.conf import settings
@@ -53,10 +53,10 @@ def start_call(timer: Timer) -> None:
     if attempt > len(numbers):
         _finish(call, obstacle)
         return
-    now = timezone.now().astimezone(start_at.tzinfo)
     number, identifier = numbers[attempt - 1], details["client-identifier"]
     ending = story.ending_of(settings.SANDBOX_SEED, identifier, digits(number), attempt)
-    _dial(call, flow, CallAttempt(call=call, number=attempt, started_at=now), number, ending)
+    row = CallAttempt(call=call, number=attempt, started_at=timezone.now())
+    _dial(flow, row, number, ending, start_at.tzinfo)
 
 
 @timers.handler(END)
@@ -119,15 +119,24 @@ def _numbers_to_dial(
 
 
 def _dial(
-    call: OutboundCall, flow: FlowSnapshot, attempt: CallAttempt, number: str, ending: story.Ending
+    flow: FlowSnapshot,
+    attempt: CallAttempt,
+    number: str,
+    ending: story.Ending,
+    zone: tzinfo | None,
 ) -> None:
-    """Put ``number`` on the line; how it ends is settled now and told when it has ended."""
+    """Put ``number`` on the line; how it ends is settled now and told when it has ended.
+
+    ``zone`` is the partner's, for the report alone: not every offset can be stored.
+    """
     did = story.did_of(settings.SANDBOX_SEED, flow.identity["flow_id"], flow.options.country_code)
+    call = attempt.call
+    told = attempt.started_at.astimezone(zone)
     attempt.seal(
         {
             "leads_to": ending.leads_to.value,
             "is_worth_another": ending.is_worth_another,
-            "call_details": story.call_details(attempt.pk, number, did, attempt.started_at, ending),
+            "call_details": story.call_details(attempt.pk, number, did, told, ending),
         }
     )
     attempt.save(force_insert=True)

@@ -81,6 +81,15 @@ def test_a_call_runs_its_course(partner: Partner) -> None:
     assert details["hangupCause"] == "16"
 
 
+@pytest.mark.parametrize("offset", ["+23:59", "-23:59", "+16:00", "+00:00"])
+def test_a_call_ends_whatever_its_offset(partner: Partner, offset: str) -> None:
+    now = datetime.now(UTC).astimezone(datetime.fromisoformat(f"2030-01-01T00:00{offset}").tzinfo)
+    call = play(place(partner, "910000000016", **{"start-time": now.isoformat()}))
+    assert call.status in (FlowStatus.COMPLETED, FlowStatus.PARTIAL_COMPLETE)
+    details = delivered(Delivery.objects.get())["body"]["callDetails"][0]
+    assert datetime.fromisoformat(details["startTime"]).utcoffset() == now.utcoffset()
+
+
 def test_members_stand_in_the_contracts_order(partner: Partner) -> None:
     play(place(partner, "910000000016"))
     body = delivered(Delivery.objects.get())["body"]
