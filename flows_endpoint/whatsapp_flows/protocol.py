@@ -124,9 +124,10 @@ class WhatsAppFlowsProtocol(Protocol):
         try:
             answer = backend.handle(self.call(exchange, flow, opened))
             _refuse_unusable(answer.payload, request, flow)
+            text = write_json(answer.payload)  # what cannot be sealed completes nothing
             with nullcontext() if backend.atomic else transaction.atomic():
                 if step is not None:
-                    steps.finish(step, answer.payload, flow.options.retry_window)
+                    steps.finish(step, text, flow.options.retry_window)
                 if answer.payload["screen"] == SUCCESS:
                     _announce(exchange, flow, request, answer.payload)
         except BaseException:

@@ -22,7 +22,6 @@ from django.conf import settings
 from django.db import connection
 
 from crypto_schemes.json_text import JSONValue
-from crypto_schemes.scheme import write_json
 from crypto_schemes.whatsapp_flows.payload import DATA_EXCHANGE, FlowRequest
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.whatsapp_flows.models import StepReply
@@ -93,11 +92,11 @@ def begin(flow: FlowSnapshot, request: FlowRequest, *, atomic: bool) -> Step | F
         time.sleep(_PAUSE)
 
 
-def finish(step: Step, payload: JSONValue, window: int) -> None:
-    """Remember ``payload`` as the reply for ``window`` seconds. Raises SealError."""
+def finish(step: Step, text: bytes, window: int) -> None:
+    """Remember the JSON ``text`` as the reply for ``window`` seconds."""
     row = StepReply(name=step.name)
     StepReply.objects.filter(name=step.name, owner=step.owner).update(
-        reply=at_rest.seal(write_json(payload), row.at_rest_context),
+        reply=at_rest.seal(text, row.at_rest_context),
         expires_at=time.time() + window,
     )
 

@@ -10,6 +10,7 @@ from flows_endpoint.models import ExchangeRow
 from tests.crypto_schemes.whatsapp_partner import DEFINITION
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone
 from tests.flows_endpoint.whatsapp_flows.platform import business_rows
+from tests.flows_endpoint.whatsapp_flows.platform import business_rows
 
 pytestmark = pytest.mark.django_db
 SECOND = {"when": "now", "price": 1, "open": True, "slots": []}
@@ -86,3 +87,16 @@ def test_the_backend_sees_the_request_as_it_was_sealed(scripted: MakePhone) -> N
     )
     assert call.payload["data"] == {"a": "Zoë/1"}
     assert "Zoë" not in repr(call)
+
+
+@pytest.mark.parametrize("token", [None, "ft-1"])
+def test_an_end_that_cannot_be_written_completes_nothing(
+    scripted: MakePhone, token: str | None
+) -> None:
+    end = {"extension_message_response": {"params": {"n": 1}}, "x": float("nan")}
+    phone = scripted(
+        lambda _: {"screen": "SUCCESS", "data": end}, callback_url="https://partner.example/"
+    )
+    before = business_rows()
+    assert phone.step("FORM", {}, token=token).status == 500
+    assert business_rows() == before
