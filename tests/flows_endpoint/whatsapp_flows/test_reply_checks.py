@@ -10,7 +10,6 @@ from flows_endpoint.models import ExchangeRow
 from tests.crypto_schemes.whatsapp_partner import DEFINITION
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone
 from tests.flows_endpoint.whatsapp_flows.platform import business_rows
-from tests.flows_endpoint.whatsapp_flows.platform import business_rows
 
 pytestmark = pytest.mark.django_db
 SECOND = {"when": "now", "price": 1, "open": True, "slots": []}
