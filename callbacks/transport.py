@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -43,6 +44,8 @@ KEPT_HOSTS = 64
 KEPT_CONNECTIONS = 8
 #: Seconds after which a kept connection is not used again; common servers close theirs after 5.
 LONGEST_IDLE = 4.0
+#: Interim answers (1xx) read before the final one.
+MOST_INTERIM = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,30 @@ class HttpAnswer:
         return 200 <= self.status < 300
 
 
+class _Response(http.client.HTTPResponse):
+    """Reads on to the final answer.
+
+    The base takes 102 and 103 for the answer, and the final one, still on its way, would
+    be taken for that of the next request over the same connection.
+    """
+
+    def begin(self) -> None:
+        """Read status and headers of the final answer (RFC 9110 §15.2)."""
+        super().begin()
+        for _ in range(MOST_INTERIM):
+            if not 100 <= self.status < 200:
+                return
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                break
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+        raise http.client.HTTPException("no final answer")
+
+
 class _Connection(HTTPConnection):
     """Dials for the ongoing call, and grows old."""
 
+    response_class = _Response
     answered_at = 0.0
 
     def _new_conn(self) -> socket.socket:
@@ -85,6 +109,7 @@ class _Connection(HTTPConnection):
 class _TLSConnection(HTTPSConnection):
     """Dials for the ongoing call, and grows old."""
 
+    response_class = _Response
     answered_at = 0.0
 
     def _new_conn(self) -> socket.socket:

@@ -248,3 +248,37 @@ def test_a_child_process_leaves_the_parents_connections_alone(
     outbound.after_fork()
     post(receiver.url)
     assert [request.connection for request in receiver.requests] == [1, 2]
+
+
+@pytest.mark.parametrize("status", ["102 Processing", "103 Early Hints", "199 Whatever"])
+def test_an_interim_answer_is_not_the_answer(receiver: Receiver, post: Post, status: str) -> None:
+    interim = f"HTTP/1.1 {status}\r\nLink: </a>\r\n\r\n".encode()
+    for body in (b"first", b"second"):
+        final = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        # Bytes that come one by one: nothing of the final answer is there with the interim one.
+        receiver.next(Reply(raw=interim * 2 + final, drip=0.001))
+    answers = [post(receiver.url) for _ in range(2)]
+    assert [(answer.status, answer.body) for answer in answers] == [
+        (200, b"first"),
+        (200, b"second"),
+    ]
+    assert [request.connection for request in receiver.requests] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * (transport.MOST_INTERIM + 1),
+    ],
+    ids=["another protocol", "no end"],
+)
+def test_without_a_final_answer_the_connection_is_given_up(
+    receiver: Receiver, post: Post, raw: bytes
+) -> None:
+    receiver.next(Reply(raw=raw), Reply(body=b"ok"))
+    with pytest.raises(TransportError) as caught:
+        post(receiver.url)
+    assert caught.value.kind is Kind.PROTOCOL
+    assert post(receiver.url).body == b"ok"
+    assert [request.connection for request in receiver.requests] == [1, 2]
