@@ -272,6 +272,8 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         # 4xx answers are the partner's business and stand in the exchange log.
         "django.request": {"level": "ERROR"},
+        # Anybody can send any Host, and is told so; a traceback for each would bury the rest.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},

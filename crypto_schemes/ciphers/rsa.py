@@ -67,21 +67,12 @@ def decrypt(key: RSAPrivateKey, block: bytes, padding: RSAPadding | str) -> byte
 def block_in_range(key: RSAPrivateKey, block: bytes) -> bool:
     """Return whether ``block`` has the modulus' length and a value below it.
 
-    Any other block is refused without an RSA operation, which is much faster than the
-    failures that come after one. All of this is public: no key is needed to know it.
+    Any other block is refused without an RSA operation (RFC 8017 §7.1.2), which is much faster
+    than the failures that come after one: a caller that owes every sender the same work has
+    to make up for it. All of this is public: no key is needed to know it.
     """
     modulus = key.public_key().public_numbers().n
     return len(block) == (key.key_size + 7) // 8 and int.from_bytes(block, "big") < modulus
-
-
-def is_block(key: RSAPrivateKey, block: bytes) -> bool:
-    """Return whether ``block`` is one ``key`` can decrypt: as long as the modulus, and below it.
-
-    What is not is turned away before any arithmetic (RFC 8017 §7.1.2), which a caller
-    that owes every sender the same work has to make up for.
-    """
-    size = (key.key_size + 7) // 8
-    return len(block) == size and (int.from_bytes(block) < key.public_key().public_numbers().n)
 
 
 def private_to_der(key: RSAPrivateKey) -> bytes:

@@ -301,7 +301,7 @@ def _unwrap(version: KeyVersion, block: bytes) -> tuple[bool, bytes]:
     sender could tell a failed unwrapping from a failed tag.
     """
     key = version.rsa_private
-    usable = rsa.is_block(key, block)
+    usable = rsa.block_in_range(key, block)
     stand_in = secrets.token_bytes(AES_KEY)
     try:
         unwrapped = rsa.decrypt(key, block if usable else _DUMMY_BLOCK, _PADDING)
