@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from crypto_schemes.citcall import AuthorizationForm
 from flows_endpoint.citcall.models import CallState, FirstReply, MissedCall
+from flows_endpoint.guards import replay
 from flows_endpoint.models import ExchangeRow, Timer
 from tenants import at_rest
 from tenants.models import Key
@@ -131,6 +133,24 @@ def test_the_same_data_twice_is_refused(partner: Partner) -> None:
     assert json.loads(first.content).keys() == {"data"}
     assert again.content == padded.content == b'{"rc":"98","info":"Authorization failed"}'
     assert rows() == before
+
+
+@pytest.mark.parametrize("offset", [0, -470, 470])
+def test_a_mark_outlives_its_message_also_where_clocks_differ(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    asked: list[float] = []
+    real = replay.claim
+
+    def claim(flow_id: str, kind: str, thing: bytes, seconds: float, **how: Any) -> Any:
+        asked.append(seconds)
+        return real(flow_id, kind, thing, seconds, **how)
+
+    monkeypatch.setattr(replay, "claim", claim)
+    order = {"msisdn": "081200000001", "gateway": 1}
+    assert partner.call(order, now=time.time() + offset)["rc"] == "00"
+    (seconds,) = asked
+    assert 480 + offset + 3 <= seconds <= 480 + offset + 6
 
 
 def test_a_request_that_failed_may_be_sent_again(
