@@ -189,12 +189,15 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
         with transaction.atomic() if is_atomic else nullcontext():
             claim = protocol.once(exchange, flow, opened)
             answer = protocol.handle(exchange, flow, opened, backend)
-            return protocol.seal(exchange, flow, opened, answer)
+            reply = protocol.seal(exchange, flow, opened, answer)
+        if claim is not None:
+            claim.confirm()
     except BaseException:
         # A row written inside the transaction is gone with it and may be another's by now.
         if claim is not None and (claim.in_redis or not is_atomic):
             claim.release()
         raise
+    return reply
 
 
 def _as_refusal(error: Exception) -> Refusal:

@@ -27,9 +27,6 @@ from tenants import at_rest, digests
 
 REMEMBERED: Final = timedelta(hours=24)
 FORGET: Final = "citcall.forget_first_reply"
-#: Seconds a request may hold its id before another one may take over; above every time-out
-#: of a backend.
-_LEASE: Final = 120.0
 
 
 def answer_once(
@@ -43,7 +40,7 @@ def answer_once(
     digest = digests.lookup_digest("citcall", "client_unique_id", f"{flow_id}|{client_unique_id}")
     if known := _first_reply(digest):
         return known
-    claim = replay.claim(flow_id, "citcall.unique_id", digest.encode(), _LEASE, durable=True)
+    claim = replay.claim(flow_id, "citcall.unique_id", digest.encode(), replay.LEASE, durable=True)
     if claim is None:
         # Whoever held the claim has had time to finish, if it waited for a transaction.
         if known := _first_reply(digest):

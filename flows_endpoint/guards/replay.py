@@ -3,6 +3,10 @@
 A *claim* outlives its request only if the request succeeded: inside a transaction it is a row
 that rolls back with the rest, elsewhere whoever made it releases it. Two claims of the same thing
 race in one statement, so exactly one wins.
+
+Where the business is done outside a transaction (an upstream), a durable claim is first made on
+a *lease*, and confirmed once the business is done: a process killed in between gives the thing
+back by time, instead of refusing what nobody did.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from functools import cache
 
 import redis
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.models import ReplayMark
@@ -31,13 +35,34 @@ _CLAIM = f"""
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end"
 
 
+#: Seconds a claim holds before it is confirmed; above every time-out of a backend.
+LEASE = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to be the one that does something."""
+    """The right to be the one that does something, until Unix time ``keep_until``.
+
+    ``is_leased``: it expires sooner unless it is confirmed.
+    """
 
     name: str
     owner: str
     in_redis: bool
+    keep_until: float = 0.0
+    is_leased: bool = False
+
+    def confirm(self) -> None:
+        """Hold the claim for its whole time: what it guards was done. Only leases need it."""
+        if not self.is_leased:
+            return
+        try:
+            ReplayMark.objects.filter(name=self.name, owner=self.owner).update(
+                expires_at=self.keep_until
+            )
+        except DatabaseError:
+            # Done is done: the answer goes out, and the lease holds for a while yet.
+            logger.exception("A replay claim could not be confirmed; it ends with its lease.")
 
     def release(self) -> None:
         """Give the claim back, if it is still ours."""
@@ -50,8 +75,12 @@ class Claim:
             logger.warning("A replay claim could not be released; it expires by itself.")
 
 
-def claim(flow_id: str, kind: str, thing: bytes, seconds: float, *, durable: bool) -> Claim | None:
+def claim(
+    flow_id: str, kind: str, thing: bytes, seconds: float, *, durable: bool, leased: bool = False
+) -> Claim | None:
     """Return a claim on ``thing`` for ``seconds``, or None when somebody holds it.
+
+    ``leased`` (durable claims only) holds it for :data:`LEASE` until it is confirmed.
 
     ``durable`` claims always live in the database, and so in the business transaction where one
     is open; others live in Redis where it is configured. Raises Refusal (unavailable)
@@ -67,10 +96,13 @@ def claim(flow_id: str, kind: str, thing: bytes, seconds: float, *, durable: boo
             raise Refusal(Reason.UNAVAILABLE, step="replay guard") from None
         return Claim(name, owner, in_redis=True) if won else None
     now = time.time()
+    held = min(seconds, LEASE) if leased else seconds
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [digest, owner, now + seconds, now])
+        cursor.execute(_CLAIM, [digest, owner, now + held, now])
         won = cursor.rowcount == 1
-    return Claim(digest, owner, in_redis=False) if won else None
+    if not won:
+        return None
+    return Claim(digest, owner, in_redis=False, keep_until=now + seconds, is_leased=leased)
 
 
 def forget_expired(now: float) -> int:

@@ -10,6 +10,7 @@ from crypto_schemes.kairos import KairosOptions
 from crypto_schemes.keys import Credentials
 from crypto_schemes.scheme import write_json
 from flows_endpoint.backends.base import Answer, Backend
+from flows_endpoint.backends.select import backend_of
 from flows_endpoint.exchange import Exchange, Reason, Refusal
 from flows_endpoint.guards import replay
 from flows_endpoint.guards.replay import Claim
@@ -64,7 +65,12 @@ class CreateCalls(KairosProtocol):
         """
         options: KairosOptions = flow.options
         claim = replay.claim(
-            flow.id, "kairos.checksum", opened.raw, options.checksum_window, durable=True
+            flow.id,
+            "kairos.checksum",
+            opened.raw,
+            options.checksum_window,
+            durable=True,
+            leased=not backend_of(flow, self.sandbox).atomic,
         )
         if claim is None:
             raise Refusal(Reason.REPLAYED)
