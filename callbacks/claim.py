@@ -13,9 +13,12 @@ token on the row: its result is dropped, because the newer holder's will be writ
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -33,18 +36,25 @@ LEASE = timedelta(seconds=60)
 _ROUNDS = 3
 
 
-def claim_due(limit: int) -> list[Delivery]:
+def claim_due(
+    limit: int,
+    *,
+    most_of_one_flow: int = sys.maxsize,
+    under_way: Mapping[uuid.UUID, int] = MappingProxyType({}),
+) -> list[Delivery]:
     """Lease up to ``limit`` due deliveries, the longest due first, and count the attempt begun.
 
-    An empty list means that nothing is due that others do not hold.
+    At most ``most_of_one_flow`` of a flow, together with those it has ``under_way`` at the
+    caller: a flow whose receiver is slow leaves room for the others. An empty list means
+    that nothing is due that others do not hold and this allows.
     """
     for _ in range(_ROUNDS):
         if connection.features.has_select_for_update_skip_locked:
             with transaction.atomic():
-                candidates = _candidates(limit, locked=True)
+                candidates = _candidates(limit, most_of_one_flow, under_way, locked=True)
                 claimed = _lease(candidates)
         else:
-            candidates = _candidates(limit, locked=False)
+            candidates = _candidates(limit, most_of_one_flow, under_way, locked=False)
             claimed = _lease(candidates)
         if claimed or not candidates:
             return claimed
@@ -85,11 +95,25 @@ def _free(now: datetime) -> Q:
     )
 
 
-def _candidates(limit: int, *, locked: bool) -> list[uuid.UUID]:
+def _candidates(
+    limit: int, most_of_one_flow: int, under_way: Mapping[uuid.UUID, int], *, locked: bool
+) -> list[uuid.UUID]:
     due = Delivery.objects.filter(_free(timezone.now())).order_by("next_attempt_at")
     if locked:
         due = due.select_for_update(skip_locked=True)
-    return list(due.values_list("pk", flat=True)[:limit])
+    of_flow = Counter(under_way)
+    chosen: list[uuid.UUID] = []
+    while wanted := limit - len(chosen):
+        full = [flow_id for flow_id, number in of_flow.items() if number >= most_of_one_flow]
+        others = due.exclude(flow_id__in=full).exclude(pk__in=chosen)
+        found = list(others.values_list("pk", "flow_id")[:wanted])
+        for pk, flow_id in found:
+            if of_flow[flow_id] < most_of_one_flow:
+                of_flow[flow_id] += 1
+                chosen.append(pk)
+        if len(found) < wanted:
+            break
+    return chosen
 
 
 def _lease(candidates: Iterable[uuid.UUID]) -> list[Delivery]:

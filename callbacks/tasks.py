@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Self
 
 from celery import shared_task
 
@@ -19,8 +21,9 @@ from callbacks.sender import Result
 
 logger = logging.getLogger(__name__)
 
-#: Calls under way at once in one process.
-CALLS_AT_ONCE = 8
+#: Calls under way at once in one process, and those of them to the receiver of one flow.
+CALLS_AT_ONCE = 16
+CALLS_OF_ONE_FLOW = 4
 #: Seconds after which a round claims nothing more, so that a worker gets round to other duties.
 LONGEST_ROUND = 20.0
 #: Seconds after which an unheard ring is void: beat has rung again since, many times.
@@ -34,15 +37,17 @@ _rung = threading.Event()
 def deliver_due() -> None:
     """Deliver what is due; where a thread of this process is at it, have that one look again."""
     _rung.set()
-    while _rung.is_set() and _delivering.acquire(blocking=False):
-        try:
-            _rung.clear()
-            is_done = deliver(_rung)
-        finally:
-            _delivering.release()
-        if not is_done:
-            ring()  # behind whatever else waits for a worker
-            return
+    is_done = True
+    while is_done and _rung.is_set() and _delivering.acquire(blocking=False):
+        with _Round(CALLS_AT_ONCE, CALLS_OF_ONE_FLOW) as round_:
+            try:
+                _rung.clear()
+                is_done = round_.claim_and_call(_rung, LONGEST_ROUND)
+            finally:
+                # What this round still waits for holds up nobody: another may begin.
+                _delivering.release()
+            if not is_done:
+                ring()  # behind whatever else waits for a worker
 
 
 def ring() -> None:
@@ -53,35 +58,67 @@ def ring() -> None:
         logger.warning("The broker cannot be rung: %s", type(error).__name__)
 
 
-def deliver(
-    bell: threading.Event, *, at_once: int = CALLS_AT_ONCE, seconds: float = LONGEST_ROUND
-) -> bool:
-    """Deliver until nothing is due (True) or ``seconds`` are over (False).
+class _Round:
+    """Calls under way, and the deliveries they are for. Use as a context.
 
-    ``bell`` wakes it while it waits for slow receivers: something new is due. This thread
-    claims, seals and records; others make the calls and nothing else, so the database is
-    used over one connection and no call happens inside a transaction.
+    The thread that runs the round claims, seals and records; others make the calls and
+    nothing else, so the database is used over one connection and no call happens inside a
+    transaction. Leaving the context waits for the calls still under way and records them.
     """
-    until = time.monotonic() + seconds
-    under_way: dict[Future[Result], Delivery] = {}
-    with ThreadPoolExecutor(at_once, thread_name_prefix="callback") as calls:
+
+    def __init__(self, at_once: int, of_one_flow: int) -> None:
+        self._at_once = at_once
+        self._of_one_flow = of_one_flow
+        self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="callback")
+        self._under_way: dict[Future[Result], Delivery] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._calls:
+            while self._under_way:
+                wait(self._under_way, return_when=FIRST_COMPLETED)
+                self._record_finished()
+
+    def claim_and_call(self, bell: threading.Event, seconds: float) -> bool:
+        """Begin calls until nothing is due (True) or ``seconds`` are over (False).
+
+        ``bell`` wakes it while it waits for slow receivers: something new is due.
+        """
+        until = time.monotonic() + seconds
         while True:
             bell.clear()
-            for call in [call for call in under_way if call.done()]:
-                claim.record(under_way.pop(call), call.result())
-            has_time = time.monotonic() < until
-            free = at_once - len(under_way)
-            claimed = claim.claim_due(free) if free and has_time else []
-            for delivery in claimed:
-                prepared = sender.prepare(delivery)
-                if isinstance(prepared, Result):
-                    claim.record(delivery, prepared)
-                    continue
-                call = calls.submit(sender.post, prepared)
-                under_way[call] = delivery
-                call.add_done_callback(lambda _: bell.set())
-            if claimed and len(claimed) == free and len(under_way) < at_once:
+            self._record_finished()
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            if self._begin_calls(bell):
                 continue  # some came to nothing without a call, and more may be due
-            if not under_way:
-                return has_time
-            bell.wait()
+            if not self._under_way:
+                return True
+            bell.wait(left)
+
+    def _begin_calls(self, bell: threading.Event) -> bool:
+        """Begin as many calls as there is room for; return whether a delivery needed none."""
+        free = self._at_once - len(self._under_way)
+        if not free:
+            return False
+        of_flow = Counter(delivery.flow_id for delivery in self._under_way.values())
+        without_call = False
+        for delivery in claim.claim_due(
+            free, most_of_one_flow=self._of_one_flow, under_way=of_flow
+        ):
+            prepared = sender.prepare(delivery)
+            if isinstance(prepared, Result):
+                claim.record(delivery, prepared)
+                without_call = True
+                continue
+            call = self._calls.submit(sender.post, prepared)
+            self._under_way[call] = delivery
+            call.add_done_callback(lambda _: bell.set())
+        return without_call
+
+    def _record_finished(self) -> None:
+        for call in [call for call in self._under_way if call.done()]:
+            claim.record(self._under_way.pop(call), call.result())

@@ -47,6 +47,17 @@ class TestClaiming:
         assert claim.claim_due(9) == []
         assert change(rows[2]).attempts == 0
 
+    def test_a_flow_gets_no_more_than_its_share(self, flow: Flow, make_flow: Make) -> None:
+        other = make_flow("citcall", callback_url=URL).flow
+        many = [put(flow) for _ in range(9)]
+        few = [put(other) for _ in range(2)]
+        claimed = claim.claim_due(5, most_of_one_flow=3, under_way={flow.pk: 1})
+        assert {item.pk for item in claimed} == {item.pk for item in [*many[:2], *few]}
+        full = {flow.pk: 3, other.pk: 4}
+        assert claim.claim_due(5, most_of_one_flow=3, under_way=full) == []
+        assert len(claim.claim_due(50, most_of_one_flow=3)) == 3
+        assert len(claim.claim_due(50)) == 4
+
     def test_delivered_and_failed_rows_are_left_alone(self, flow: Flow) -> None:
         change(put(flow), state="delivered", delivered_at=timezone.now())
         change(put(flow), state="failed")

@@ -28,6 +28,12 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return heard
 
 
+def deliver(at_once: int = 8, of_one_flow: int = 8, seconds: float = 20) -> bool:
+    """Make one round; return whether it came to an end before its time."""
+    with tasks._Round(at_once, of_one_flow) as made:
+        return made.claim_and_call(threading.Event(), seconds)
+
+
 def test_everything_due_is_delivered_once(make_flow: Make, receiver: Receiver) -> None:
     flow = make_flow("citcall", callback_url=receiver.url).flow
     rows = [put(flow, {"n": number}) for number in range(30)]
@@ -36,7 +42,7 @@ def test_everything_due_is_delivered_once(make_flow: Make, receiver: Receiver) -
         str(item.pk) for item in rows
     )
     assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
-    assert receiver.connections <= tasks.CALLS_AT_ONCE
+    assert receiver.connections <= tasks.CALLS_OF_ONE_FLOW
     tasks.deliver_due()
     assert len(receiver.requests) == 30
 
@@ -64,7 +70,7 @@ def test_one_bad_delivery_does_not_stop_the_others(make_flow: Make, receiver: Re
     rows = [put(flow) for _ in range(20)]
     for item in rows[:10]:
         change(item, body=b"damaged")
-    assert tasks.deliver(threading.Event(), at_once=2)
+    assert deliver(at_once=2)
     assert len(receiver.requests) == 10
     assert Delivery.objects.filter(last_error="unreadable:unknown_format").count() == 10
 
@@ -114,22 +120,85 @@ def test_more_slow_receivers_than_calls_are_all_reached(make_flow: Make) -> None
         flow = make_flow("citcall", callback_url=slow.url).flow
         for _ in range(9):
             put(flow)
-        assert tasks.deliver(threading.Event(), at_once=3)
+        assert deliver(at_once=3)
         assert len(slow.requests) == 9
+
+
+def test_many_for_one_slow_receiver_leave_room_for_the_others(
+    make_flow: Make, receiver: Receiver
+) -> None:
+    with Receiver() as slow:
+        slow.default = Reply(delay=1.0)
+        poisoned = make_flow("citcall", callback_url=slow.url).flow
+        for _ in range(12):
+            put(poisoned)
+        for _ in range(3):
+            put(make_flow("citcall", callback_url=receiver.url).flow)
+        started = time.monotonic()
+        worker = threading.Thread(target=_deliver_and_close)
+        worker.start()
+        receiver.wait_for(3)
+        assert time.monotonic() - started < 0.9
+        assert len(slow.requests) == tasks.CALLS_OF_ONE_FLOW
+        worker.join()
+        assert len(slow.requests) == 12
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
+
+
+def test_a_round_that_waits_for_slow_calls_holds_up_no_other(
+    make_flow: Make,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    rings: list[int],
+) -> None:
+    monkeypatch.setattr(tasks, "LONGEST_ROUND", 0.2)
+    with Receiver() as slow:
+        slow.default = Reply(delay=1.5)
+        put(make_flow("citcall", callback_url=slow.url).flow)
+        rings.clear()
+        worker = threading.Thread(target=_deliver_and_close)
+        worker.start()
+        slow.wait_for(1)
+        while not rings:
+            time.sleep(0.01)
+        put(make_flow("citcall", callback_url=receiver.url).flow)
+        tasks.deliver_due()
+        assert worker.is_alive()
+        assert len(receiver.requests) == 1
+        worker.join()
+    assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
+
+
+def test_results_are_recorded_though_the_round_broke_off(
+    make_flow: Make, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = make_flow("citcall", callback_url=receiver.url).flow
+    first, second = put(flow), put(flow)
+    prepare = sender.prepare
+
+    def fail(delivery: Delivery) -> object:
+        if delivery.pk == second.pk:
+            raise OSError
+        return prepare(delivery)
+
+    monkeypatch.setattr(sender, "prepare", fail)
+    with pytest.raises(OSError):
+        tasks.deliver_due()
+    assert change(first).state == "delivered"
+    assert change(second).state == "pending"
+    assert not tasks._delivering.locked()
 
 
 def test_a_round_ends_and_another_is_rung_for(
     make_flow: Make, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, rings: list[int]
 ) -> None:
-    monkeypatch.setattr(tasks, "CALLS_AT_ONCE", 1)
     flow = make_flow("citcall", callback_url=receiver.url).flow
     for _ in range(5):
         put(flow)
     rings.clear()
-    assert not tasks.deliver(threading.Event(), seconds=0)
+    assert not deliver(seconds=0)
     assert receiver.requests == []
-    deliver = tasks.deliver
-    monkeypatch.setattr(tasks, "deliver", lambda bell: deliver(bell, seconds=0))
+    monkeypatch.setattr(tasks, "LONGEST_ROUND", 0)
     tasks.deliver_due()
     assert rings == [1]
     assert not tasks._delivering.locked()
@@ -178,7 +247,7 @@ def test_a_worker_that_was_too_slow_does_not_overwrite_the_newer_result(
     worker.start()
     receiver.wait_for(1)
     expire_lease(delivery)
-    tasks.deliver(threading.Event())
+    deliver()
     assert change(delivery).state == "delivered"
     worker.join()
     after = change(delivery)

@@ -173,3 +173,46 @@ def test_look_ups_under_way_are_limited(monkeypatch: pytest.MonkeyPatch) -> None
         except TransportError:
             time.sleep(0.01)
     assert begun[-1] == "after.example"
+
+
+def test_who_asks_for_one_name_shares_one_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, begun = threading.Event(), []
+
+    def hang(host: str, *_: object, **__: object) -> list[object]:
+        begun.append(host)
+        release.wait(5)
+        return [(0, 0, 0, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    found: list[list[str]] = []
+    ask = [
+        threading.Thread(target=lambda: found.append(resolver.resolve("dead.example", 5)))
+        for _ in range(4)
+    ]
+    try:
+        for _ in range(resolver.MOST_LOOKUPS + 3):
+            with pytest.raises(TransportError):
+                resolver.resolve("dead.example", 0.005)
+        for thread in ask:
+            thread.start()
+    finally:
+        release.set()
+    for thread in ask:
+        thread.join()
+    assert found == [["192.0.2.1"]] * 4
+    assert begun == ["dead.example"]
+    assert resolver.resolve("dead.example", 5) == ["192.0.2.1"]
+    assert len(begun) == 2  # nothing is remembered
+
+
+def test_a_system_without_a_thread_left_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(resolver.MOST_LOOKUPS + 3):
+            with pytest.raises(TransportError) as caught:
+                resolver.resolve("any.example", 0.5)
+            assert caught.value.kind is Kind.DNS
+    assert resolver.resolve("127.0.0.1", 5) == ["127.0.0.1"]
