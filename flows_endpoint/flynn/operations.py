@@ -76,7 +76,9 @@ class PortalUser:
     @property
     def digest(self) -> str:
         """Return the keyed digest a portal session is found by."""
-        return digests.lookup_digest("flynn", "portal_user", f"{self.gstin}|{self.name}")
+        # With its length in front the number cannot reach into the name, whatever is in them.
+        text = f"{len(self.gstin)}|{self.gstin}|{self.name}"
+        return digests.lookup_digest("flynn", "portal_user", text)
 
 
 def read_portal_user(portal: Portal, payload: Mapping[str, Any]) -> PortalUser:

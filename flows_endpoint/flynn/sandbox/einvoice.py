@@ -48,7 +48,9 @@ def generate(call: Call, user_gstin: str) -> JSONValue:
     qr = qr_content(form, irn, written)
     reply = {
         **head,
-        "SignedInvoice": documents.sign({**head, **body}, ISSUER, credentials),
+        # The head stands first and has the last word: members of the body with its names
+        # would have us sign numbers that we never gave.
+        "SignedInvoice": documents.sign({**head, **body, **head}, ISSUER, credentials),
         "SignedQRCode": documents.sign(qr, ISSUER, credentials),
     }
     seal_into(invoice, {"reply": reply, "form": _kept(form)})
@@ -58,7 +60,7 @@ def generate(call: Call, user_gstin: str) -> JSONValue:
     except IntegrityError:
         raise irp_refused("2150") from None
     answer = {**reply, "Status": Status.ACTIVE.value}
-    if isinstance(body.get("EwbDtls"), dict):
+    if body.get("EwbDtls") is not None:
         fields = Fields(body["EwbDtls"], "body.EwbDtls")
         answer |= _eway_bill(call, invoice, record_of(invoice), fields)
     return answer

@@ -165,6 +165,16 @@ def test_a_call_the_service_took_begins_a_portal_session(own: Partner) -> None:
     assert own_backends.served[-1].payload["sensitive"] == {}
 
 
+def test_a_portal_session_is_for_one_number_and_one_name(own: Partner) -> None:
+    own_backends.answers.append({})
+    taken = {"n_irp_gstin": "a|b", "n_irp_username": "c"}
+    assert own.call(EINV, {}, **taken).status_code == 200
+    headers = own.portal_headers("irp", n_irp_gstin="a", n_irp_username="b|c")
+    del headers["x-flynn-s-irp-pwd"], headers["x-flynn-s-rek"]
+    assert own.send("POST", EINV, {}, headers).status_code == 401
+    assert len(own_backends.served) == 1
+
+
 def test_log_in_and_checks_are_the_gateways_own(own: Partner) -> None:
     headers = own.headers({"data": "x"})
     assert own.send("GET", SECRETS, headers=headers).status_code == 200

@@ -86,6 +86,9 @@ INVOICE_CASES: list[tuple[str, dict[str, Any]]] = [
     ("body.ValDtls.TotInvVal", {"ValDtls__TotInvVal": [1]}),
     ("body.ValDtls.RndOffAmt", {"ValDtls__RndOffAmt": 1000}),
     ("body.ValDtls.RndOffAmt", {"ValDtls__RndOffAmt": "1"}),
+    ("body.EwbDtls", {"EwbDtls": []}),
+    ("body.EwbDtls", {"EwbDtls": "5 km"}),
+    ("body.EwbDtls", {"EwbDtls": False}),
     ("body.EwbDtls.Distance", {"EwbDtls": {}}),
     ("body.EwbDtls.VehNo", {"EwbDtls": {"Distance": 5, "VehNo": "?"}}),
 ]

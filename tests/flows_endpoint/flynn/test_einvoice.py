@@ -138,6 +138,15 @@ def test_a_document_is_registered_once(partner: Partner) -> None:
     assert counts() == before
 
 
+def test_the_signature_covers_no_number_but_the_given_ones(partner: Partner) -> None:
+    body = partner.invoice(Irn="0" * 64, AckNo=1, AckDt="2020-01-01 00:00:00", Remark="as sent")
+    data = partner.call(EINV, body).json()["data"]
+    signed: Any = documents.verify(data["SignedInvoice"], signing_key(partner))
+    given = {name: data[name] for name in ("AckNo", "AckDt", "Irn")}
+    assert data["Irn"] == irn_of(partner)
+    assert signed == {**body, **given}
+
+
 def test_other_documents_of_the_same_number(partner: Partner, make_partner: Make) -> None:
     irns = {
         partner.register()["Irn"],
