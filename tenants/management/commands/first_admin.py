@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import transaction
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import IntegrityError, transaction
 
 
 class Command(BaseCommand):
@@ -22,17 +22,39 @@ class Command(BaseCommand):
         parser.add_argument("--password-file", type=Path, required=True)
 
     def handle(self, *, password_file: Path, **options: Any) -> None:
-        """Write the password (mode 0600) first, then the user, so that it is never lost."""
+        """Make the user and write the password, or neither. Raises CommandError.
+
+        The user comes first: of two processes that start at once only the one whose user it
+        is writes the file. It is committed last, so that no password is ever lost.
+        """
         users = get_user_model().objects
-        with transaction.atomic():
-            if users.filter(is_superuser=True).exists():
+        if users.filter(is_superuser=True).exists():
+            return
+        password = secrets.token_urlsafe(18)
+        try:
+            with transaction.atomic():
+                users.create_superuser(username="admin", email="", password=password)
+                _write_private(password_file, password + "\n")
+        except IntegrityError:
+            if users.filter(is_superuser=True).exists():  # another process was first
                 return
-            password = secrets.token_urlsafe(18)
-            descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(password + "\n")
-            users.create_superuser(username="admin", email="", password=password)
+            raise CommandError(
+                "There is a user 'admin' who is no administrator. Make one with: manage.py "
+                "createsuperuser"
+            ) from None
+        except OSError as error:
+            raise CommandError(
+                f"The password cannot be written to {password_file}: {error.strerror}."
+            ) from None
         self.stderr.write(
             f"Made the administrator 'admin'. The password is in {password_file}; change it after "
             "the first log-in and delete the file."
         )
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Put a new file of mode 0600 at ``path``, whatever stood there and whoever could read it."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
