@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
@@ -79,9 +80,17 @@ class ListedFilter(admin.SimpleListFilter):
         return [(value, value) for value in self.values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows with the chosen value."""
+        """Return the rows with the chosen value.
+
+        Raises IncorrectLookupParameters for one that is not offered: PostgreSQL takes
+        no NUL, for instance.
+        """
         chosen = self.value()
-        return queryset.filter(**{self.parameter_name: chosen}) if chosen else queryset
+        if not chosen:
+            return queryset
+        if chosen not in self.values:
+            raise IncorrectLookupParameters
+        return queryset.filter(**{self.parameter_name: chosen})
 
 
 class UndeletableAdmin(AnyModelAdmin):

@@ -243,7 +243,7 @@ class FlowAdmin(UndeletableAdmin):
                     Actor.from_request(request),
                     flow,
                     purpose,
-                    version=int(version) if version.isdecimal() else 0,
+                    version=int(version) if version.isdecimal() and len(version) < 10 else 0,
                 )
         except RefusedError as refused:
             return _refused(request, refused, _page(flow_id))

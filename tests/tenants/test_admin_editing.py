@@ -196,3 +196,19 @@ def test_every_list_can_be_searched_for_anything(
     make_flow("citcall")
     url = reverse(f"admin:tenants_{model}_changelist")
     assert administrator.get(url, {"q": query}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("tenants_auditentry", "verb"),
+        ("flows_endpoint_exchangerow", "scheme"),
+        ("flows_endpoint_exchangerow", "reason"),
+    ],
+)
+@pytest.mark.parametrize("value", ["\x00", "no such thing", "x" * 500])
+def test_a_filter_takes_what_it_offers(
+    administrator: Browser, page: str, name: str, value: str
+) -> None:
+    answer = administrator.get(reverse(f"admin:{page}_changelist"), {name: value})
+    assert (answer.status_code, answer["Location"].partition("?")[2]) == (302, "e=1")

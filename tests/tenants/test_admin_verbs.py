@@ -67,7 +67,14 @@ def test_a_generate_button_pressed_twice_makes_one_version(
 
 
 @pytest.mark.parametrize(
-    ("purpose", "version"), [("api_key", ""), ("api_key", "x"), ("api_key", "²"), ("isu_aes", "1")]
+    ("purpose", "version"),
+    [
+        ("api_key", ""),
+        ("api_key", "x"),
+        ("api_key", "²"),
+        ("api_key", "9" * 5000),
+        ("isu_aes", "1"),
+    ],
 )
 def test_a_generate_that_makes_no_sense_makes_nothing(
     administrator: Browser, make_flow: Make, purpose: str, version: str
