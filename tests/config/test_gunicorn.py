@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
@@ -86,6 +87,38 @@ def test_nobody_chooses_where_the_path_begins(port: int) -> None:
     for smuggled in ("SCRIPT_NAME: /asked", "Path_Info: /admin/", "SCRIPT_NAME: /nowhere"):
         environ = seen(port, smuggled, path="/asked/admin/")
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/asked/admin/")
+
+
+@pytest.mark.parametrize("path", ["/read", "/unread"])
+@pytest.mark.parametrize(
+    ("framing", "stays"),
+    [
+        ("", True),
+        ("Content-Length: 32768", True),
+        ("Content-Length: 32769", False),
+        ("Transfer-Encoding: chunked", False),
+    ],
+)
+def test_a_connection_that_is_said_to_stay_stays(
+    port: int, path: str, framing: str, stays: bool
+) -> None:
+    body = b"x" * int(framing.rpartition(" ")[2]) if framing.startswith("C") else b""
+    if framing.startswith("T"):
+        body = b"11170\r\n" + b"x" * 70_000 + b"\r\n0\r\n\r\n"
+    for _ in range(3):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        name, _, value = framing.partition(": ")
+        connection.putrequest("POST", path)
+        if name:
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.getheader("Connection") == ("keep-alive" if stays else "close")
+        if stays:
+            connection.request("GET", "/read")
+            assert connection.getresponse().status == 200
+        connection.close()
 
 
 def test_connections_do_not_wait_for_ever() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 def application(
     environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
 ) -> Iterable[bytes]:
-    """Answer with every text of ``environ``, after the body was read."""
-    environ["wsgi.input"].read()
+    """Answer with every text of ``environ``, after the body was read (not at ``/unread``)."""
+    if environ["PATH_INFO"] != "/unread":
+        environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps({k: v for k, v in environ.items() if isinstance(v, str)}).encode()]
