@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto_schemes import json_text
-from crypto_schemes.json_text import MAX_DEPTH, JSONTextError
+from crypto_schemes.json_text import MAX_DEPTH, MAX_VALUES, JSONTextError
 
 
 def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
@@ -57,7 +57,7 @@ def test_brackets_that_do_not_match_are_no_json(raw: bytes) -> None:
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(alphabet='[]{}"\\,:a\u00e9'),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(alphabet='[]{}"\\a'), inner),
-    max_leaves=200,
+    max_leaves=60,
 )
 
 
@@ -72,13 +72,30 @@ def test_what_is_written_is_read(value: Any) -> None:
     [
         b"[" + b"[]," * 3_000_000 + b"[]]",
         b"[" + b'{"[":1},' * 1_100_000 + b"0]",
-        b'["' + b"[" * 9_000_000 + b'"]',
-        (b"[" * 63 + b"]" * 63 + b",") * 70_000,
+        b"[" + b"1," * 4_500_000 + b"1]",
+        b"[" + (b"[" * 63 + b"]" * 63 + b",") * 70_000 + b"0]",
         b"[" * 9_000_000,
+        b"{" + b",".join(b'"%d":1' % number for number in range(300_000)) + b"}",
     ],
-    ids=["lists", "objects", "string", "deep", "bomb"],
+    ids=["lists", "objects", "numbers", "deep", "bomb", "members"],
 )
-def test_the_look_at_nesting_is_quick(raw: bytes) -> None:
+def test_what_costs_far_more_to_read_than_to_write_is_refused_quickly(raw: bytes) -> None:
     started = time.process_time()
-    json_text._depth(raw)
-    assert time.process_time() - started < 1.5
+    with pytest.raises(JSONTextError, match="more than 250000 values"):
+        json_text.parse(raw)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("item", [b"1", b'""', b'"[,{"', b'","'])
+def test_values_are_counted_exactly(item: bytes) -> None:
+    # With the list itself.
+    assert len(json_text.parse(b"[" + b",".join([item] * MAX_VALUES) + b"]")) == MAX_VALUES
+    with pytest.raises(JSONTextError, match="values"):
+        json_text.parse(b"[" + b",".join([item] * (MAX_VALUES + 1)) + b"]")
+
+
+@pytest.mark.parametrize("text", ["[" * 3_000_000, "a,b\n" * 1_000_000, '{"a":1},' * 400_000])
+def test_a_long_text_is_one_value(text: str) -> None:
+    started = time.process_time()
+    assert json_text.parse(json_text.compact({"text": text})) == {"text": text}
+    assert time.process_time() - started < 2
