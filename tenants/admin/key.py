@@ -87,6 +87,11 @@ class KeyAdmin(ReadOnlyAdmin):
         """Return the keys without their material, which no page needs."""
         return super().get_queryset(request).defer("material", "lookup_digest")
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Return False for what no page shows: a filter typed into the URL would spell it out."""
+        hidden = lookup.partition("__")[0] in {"material", "lookup_digest"}
+        return not hidden and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of the verbs and of the public key."""
         view = self.admin_site.admin_view

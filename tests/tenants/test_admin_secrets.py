@@ -184,3 +184,13 @@ def test_issued_keys_do_not_show_themselves(make_flow: Make) -> None:
         if value != issued.flow.identity["client_id"]:
             assert not any(value in text for text in texts)
     assert isinstance(issued, lifecycle.IssuedFlow)
+
+
+@pytest.mark.parametrize("lookup", ["material", "material__startswith", "lookup_digest__gte"])
+def test_no_filter_spells_out_what_no_page_shows(
+    administrator: Browser, make_flow: Make, lookup: str
+) -> None:
+    make_flow("citcall")
+    url = reverse("admin:tenants_key_changelist")
+    assert administrator.get(url, {lookup: "0"}).status_code == 400
+    assert administrator.get(url, {"state__exact": "active"}).status_code == 200
