@@ -80,14 +80,14 @@ class FlowAdmin(UndeletableAdmin):
             request.POST if request.method == "POST" else None, initial=initial
         )
         if request.method == "POST" and form.is_valid():
-            made = Flow.objects.filter(pk=form.cleaned_data["new_id"]).first()
-            if made is not None:
-                text = "This form was sent before. Its flow is made, its secrets were shown once."
-                messages.warning(request, text)
-                return HttpResponseRedirect(_page(made.pk))
-            issued = self._create(request, scheme, form)
+            made = Flow.objects.filter(pk=form.cleaned_data["new_id"])
+            issued = None if made.exists() else self._create(request, scheme, form)
             if issued is not None:
                 return self._issued_flow(request, issued)
+            if made.exists():  # by this form's first sending, which may have been at work just now
+                text = "This form was sent before. Its flow is made, its secrets were shown once."
+                messages.warning(request, text)
+                return HttpResponseRedirect(_page(form.cleaned_data["new_id"]))
         return self._add_form(request, scheme, form)
 
     def _choose(self, request: HttpRequest) -> HttpResponse:

@@ -81,6 +81,8 @@ def create_flow(
             with transaction.atomic():
                 flow.save(force_insert=True)
         except IntegrityError:  # another was first, since the check above
+            if Flow.objects.filter(pk=flow.pk).exists():
+                raise LifecycleError("This flow is made already.") from None
             _refuse_taken(flow)
             raise
         audit(actor, "flow.create", flow=flow, after=_facts(flow))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
+from typing import Any
 
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
 from crypto_schemes import registry
+from tenants import lifecycle
+from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Client, Flow, Key
 from tests.tenants.admin_pages import add_flow, flow_url, form_of, new_flow_url
 
@@ -142,6 +145,24 @@ def test_the_same_form_sent_twice_makes_one_flow(
     flow = Flow.objects.get()
     assert first.status_code == 200
     assert (again.status_code, again["Location"]) == (302, flow_url(flow))
+    assert Key.objects.filter(flow=flow).count() == 3
+
+
+def test_the_same_form_sent_twice_at_once_makes_one_flow(
+    administrator: Browser, client_row: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_flow_url("citcall", client_row)
+    data = form_of(administrator.get(url).content.decode(), "new_id")
+    create = lifecycle.create_flow
+
+    def after_the_first(*given: Any, **details: Any) -> IssuedFlow:
+        create(*given, **details)
+        return create(*given, **details)
+
+    monkeypatch.setattr(lifecycle, "create_flow", after_the_first)
+    answer = administrator.post(url, data)
+    flow = Flow.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, flow_url(flow))
     assert Key.objects.filter(flow=flow).count() == 3
 
 
