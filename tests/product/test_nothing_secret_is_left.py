@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 
+from crypto_schemes.ciphers import mac
 from tests.support import product
 from tests.support.partner import Partner
 from tests.support.receiver import Receiver
@@ -23,7 +27,10 @@ def test_files_and_logs_hold_no_secret_and_no_plaintext(tmp_path: Path) -> None:
         copy = product.start(tmp_path / "copy")
         try:
             flows = {
-                scheme: copy.provision(scheme, "--callback-url", receiver.url)
+                scheme: copy.provision(
+                    scheme,
+                    *("--callback-url", receiver.url, "--callback-secret", "--upstream-secret"),
+                )
                 for scheme in ("kairos", "citcall", "isu", "whatsapp_flows", "flynn")
             }
             _traffic(flows, copy.url)
@@ -50,6 +57,7 @@ def test_files_and_logs_hold_no_secret_and_no_plaintext(tmp_path: Path) -> None:
 
 
 def _forms(needle: str) -> set[bytes]:
+    needle = needle.removeprefix("whsec_")
     raw = needle.encode()
     forms = {raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"=")}
     with suppress(ValueError):
@@ -57,7 +65,7 @@ def _forms(needle: str) -> set[bytes]:
     return {form for form in forms if len(form) >= 8}
 
 
-def _traffic(flows: dict[str, dict[str, object]], url: str) -> None:
+def _traffic(flows: dict[str, dict[str, Any]], url: str) -> None:
     kairos = Partner(flows["kairos"], url)
     order = {
         "api-version": "1.0",
@@ -100,6 +108,23 @@ def _traffic(flows: dict[str, dict[str, object]], url: str) -> None:
     whatsapp = Partner(flows["whatsapp_flows"], url)
     started = {"version": "3.0", "action": "INIT", "screen": "", "data": {}, "flow_token": NAME}
     assert whatsapp.call(started)["screen"]
+    _report(flows["whatsapp_flows"], url)
     flynn = Partner(flows["flynn"], url)
     status, _, _ = flynn.send(flynn.seal({"sensitive": {"data": NAME}}))
     assert status == 403
+
+
+def _report(flow: dict[str, Any], url: str) -> None:
+    """Deliver an update of the messaging platform, in clear but signed."""
+    message = {"from": PHONE, "text": {"body": NAME}}
+    change = {"field": "messages", "value": {"messages": [message]}}
+    body = json.dumps({"entry": [{"id": "1", "changes": [change]}]}).encode()
+    secret: str = flow["credentials"]["app_secret"]
+    for signature, status in ((mac.sha256(secret.encode(), body).hex(), 200), ("0" * 64, 403)):
+        answer = urllib3.request(
+            "POST",
+            f"{url}/whatsapp/webhook/{flow['address']}",
+            body=body,
+            headers={"X-Hub-Signature-256": f"sha256={signature}"},
+        )
+        assert answer.status == status
