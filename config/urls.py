@@ -6,6 +6,8 @@ from importlib import import_module
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerView
 
 from config import health
@@ -14,7 +16,12 @@ from crypto_schemes import registry
 
 _protocols = [import_module(f"flows_endpoint.{name}.urls") for name in registry.NAMES]
 
+admin.site.site_header = admin.site.site_title = "Sealgate"
+admin.site.index_title = "Administration"
+admin.site.site_url = "/docs"
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", require_safe(RedirectView.as_view(pattern_name="docs")), name="home"),
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

@@ -35,7 +35,6 @@ class ExchangeAdmin(ReadOnlyAdmin):
 
     list_display = (
         "at",
-        "request_id",
         "flow",
         "operation",
         "outcome",
@@ -45,6 +44,7 @@ class ExchangeAdmin(ReadOnlyAdmin):
         "http_status",
         "key_versions",
         "milliseconds",
+        "request_id",
     )
     list_filter = ("outcome", SchemeFilter, ReasonFilter)
     list_select_related = ("flow",)

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from flows_endpoint.citcall.models import FirstReply, MissedCall
+from tenants.admin.base import ReadOnlyAdmin
 
 
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class _OfFlow(ReadOnlyAdmin):
     """Rows are written by the wire alone."""
 
     list_select_related = ("flow",)
     date_hierarchy = "created_at"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
 
 @admin.register(MissedCall)
-class MissedCallAdmin(_ReadOnly):
+class MissedCallAdmin(_OfFlow):
     """The calls of the sandbox."""
 
     list_display = ("trxid", "flow", "state", "dial_code", "call_status", "created_at", "ended_at")
@@ -38,7 +26,7 @@ class MissedCallAdmin(_ReadOnly):
 
 
 @admin.register(FirstReply)
-class FirstReplyAdmin(_ReadOnly):
+class FirstReplyAdmin(_OfFlow):
     """The client unique ids served within the last day."""
 
     list_display = ("__str__", "flow", "created_at", "expires_at")

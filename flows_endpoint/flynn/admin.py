@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from flows_endpoint.flynn.models import Account, EwayBill, Invoice, PortalSession, UserSession
-
-
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows are written by the wire alone."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
+from tenants.admin.base import ReadOnlyAdmin
 
 
 @admin.register(Account)
-class AccountAdmin(_ReadOnly):
+class AccountAdmin(ReadOnlyAdmin):
     """The users."""
 
     list_display = ("id", "flow", "created_at")
@@ -35,7 +19,7 @@ class AccountAdmin(_ReadOnly):
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(_ReadOnly):
+class UserSessionAdmin(ReadOnlyAdmin):
     """Sessions, and why they ended."""
 
     list_display = (
@@ -54,7 +38,7 @@ class UserSessionAdmin(_ReadOnly):
 
 
 @admin.register(PortalSession)
-class PortalSessionAdmin(_ReadOnly):
+class PortalSessionAdmin(ReadOnlyAdmin):
     """Portal sessions."""
 
     list_display = ("id", "flow", "portal", "expires_at")
@@ -64,7 +48,7 @@ class PortalSessionAdmin(_ReadOnly):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(_ReadOnly):
+class InvoiceAdmin(ReadOnlyAdmin):
     """The invoices of the sandbox."""
 
     list_display = ("ack_no", "flow", "status", "created_at", "cancelled_at", "cancel_reason")
@@ -76,7 +60,7 @@ class InvoiceAdmin(_ReadOnly):
 
 
 @admin.register(EwayBill)
-class EwayBillAdmin(_ReadOnly):
+class EwayBillAdmin(ReadOnlyAdmin):
     """The e-way bills of the sandbox."""
 
     list_display = ("number", "flow", "status", "created_at", "valid_until", "extended_times")

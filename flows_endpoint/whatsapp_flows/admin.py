@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from flows_endpoint.whatsapp_flows.models import (
     Appointment,
@@ -11,28 +10,17 @@ from flows_endpoint.whatsapp_flows.models import (
     StepReply,
     WebhookUpdate,
 )
+from tenants.admin.base import ReadOnlyAdmin
 
 
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class _OfFlow(ReadOnlyAdmin):
     """Rows are written by the wire alone."""
 
     list_select_related = ("flow",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
 
 @admin.register(ErrorReport)
-class ErrorReportAdmin(_ReadOnly):
+class ErrorReportAdmin(_OfFlow):
     """Complaints of phones about our replies."""
 
     list_display = ("received_at", "flow", "kind")
@@ -42,7 +30,7 @@ class ErrorReportAdmin(_ReadOnly):
 
 
 @admin.register(WebhookUpdate)
-class WebhookUpdateAdmin(_ReadOnly):
+class WebhookUpdateAdmin(_OfFlow):
     """Updates received at the webhook addresses."""
 
     list_display = ("received_at", "flow", "kind", "id")
@@ -52,7 +40,7 @@ class WebhookUpdateAdmin(_ReadOnly):
 
 
 @admin.register(Appointment)
-class AppointmentAdmin(_ReadOnly):
+class AppointmentAdmin(_OfFlow):
     """Bookings of the sandbox."""
 
     list_display = ("id", "flow", "created_at")
@@ -62,7 +50,7 @@ class AppointmentAdmin(_ReadOnly):
 
 
 @admin.register(StepReply)
-class StepReplyAdmin(_ReadOnly):
+class StepReplyAdmin(_OfFlow):
     """Steps whose first reply is still given again."""
 
     list_display = ("__str__", "flow", "expires_at")

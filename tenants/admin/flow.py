@@ -144,6 +144,7 @@ class FlowAdmin(UndeletableAdmin):
             issued.flow,
             title=f"The flow {issued.flow} is made",
             credentials=issued.credentials,
+            url=self.url(issued.flow),
             extra=extra,
             own_service={UPSTREAM_SIGNING.credential_name: issued.upstream_secret},
         )

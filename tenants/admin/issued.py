@@ -20,13 +20,14 @@ def issued_page(
     *,
     title: str,
     credentials: Mapping[str, str] | None = None,
+    url: str = "",
     extra: Mapping[str, str] | None = None,
     own_service: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     """Return the page.
 
-    ``credentials`` are what the partner needs, ``extra`` what else was made, ``own_service`` what
-    only the company's own service behind the flow may have.
+    ``credentials`` are what the partner needs, ``url`` is where they are used, ``extra`` what else
+    was made, ``own_service`` what only the company's own service behind the flow may have.
 
     Nothing of it is kept: not in the session, a cookie, a message, an address or a log.
     """
@@ -36,6 +37,7 @@ def issued_page(
         "title": title,
         "flow": flow,
         "opts": Flow._meta,
+        "url": url,
         "credentials": bundle,
         "credentials_json": json.dumps(bundle, indent=2, ensure_ascii=False),
         "extra": dict(extra or {}),
