@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from flows_endpoint.whatsapp_flows.models import (
     Appointment,
@@ -11,24 +10,13 @@ from flows_endpoint.whatsapp_flows.models import (
     StepReply,
     WebhookUpdate,
 )
+from tenants.admin.base import ReadOnlyAdmin
 
 
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class _ReadOnly(ReadOnlyAdmin):
     """Rows are written by the wire alone."""
 
     list_select_related = ("flow",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
 
 
 @admin.register(ErrorReport)
