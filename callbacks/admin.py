@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,15 +9,11 @@ from django.http import HttpRequest
 from callbacks import actions
 from callbacks.models import Delivery
 from tenants.actors import Actor
-
-if TYPE_CHECKING:
-    DeliveryAdminBase = admin.ModelAdmin[Delivery]
-else:
-    DeliveryAdminBase = admin.ModelAdmin
+from tenants.admin.base import ReadOnlyAdmin
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DeliveryAdminBase):
+class DeliveryAdmin(ReadOnlyAdmin):
     """A read-only list; the one thing to do is to retry."""
 
     list_display = (
@@ -37,7 +31,6 @@ class DeliveryAdmin(DeliveryAdminBase):
     list_select_related = ("flow",)
     search_fields = ("=id", "=subject", "=flow__address", "=flow__client__slug")
     date_hierarchy = "created_at"
-    show_full_result_count = False
     fields = readonly_fields = (
         "id",
         "flow",
@@ -54,18 +47,6 @@ class DeliveryAdmin(DeliveryAdminBase):
         "delivered_at",
     )
     actions = ("retry",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Deliveries are made by what happens, not by people."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
-        """Nothing can be edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Delivery | None = None) -> bool:
-        """Nothing can be deleted."""
-        return False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Return whether the action is offered."""

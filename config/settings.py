@@ -77,7 +77,8 @@ ALLOWED_HOSTS: list[str] = env.list(
 TLS = env.bool("SEALGATE_TLS", default=PUBLIC_URL.startswith("https://"))
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "config.admin.SealgateAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -86,6 +87,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "console",
     "tenants",
     "callbacks",
     "flows_endpoint",
@@ -191,6 +193,40 @@ X_FRAME_OPTIONS = "DENY"
 
 # Bodies are bounded per protocol by the pipeline; this is the outermost wall.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024 + 1
+
+# --- the admin -------------------------------------------------------------------------
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Sealgate",
+    "SITE_HEADER": "Sealgate",
+    "SITE_SUBHEADER": "Gateway for encrypted partner APIs",
+    "SITE_SYMBOL": "encrypted",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "STYLES": ["console.navigation.styles"],
+    "SCRIPTS": ["console.navigation.scripts"],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.1% .014 230)",
+            "100": "oklch(94% .03 230)",
+            "200": "oklch(89% .06 231)",
+            "300": "oklch(81% .1 232)",
+            "400": "oklch(70% .13 234)",
+            "500": "oklch(60% .13 237)",
+            "600": "oklch(50.5% .12 240)",
+            "700": "oklch(44% .105 242)",
+            "800": "oklch(38% .085 243)",
+            "900": "oklch(33% .065 245)",
+            "950": "oklch(25% .05 247)",
+        }
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "console.navigation.sidebar",
+    },
+}
 
 # --- REST framework and its schema ------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from crypto_schemes import base64_text
+from crypto_schemes import base64_text, pasted_keys
 from crypto_schemes.ciphers import rsa
 from crypto_schemes.errors import KeyMaterialError, KeyUnavailableError
 
@@ -211,21 +211,14 @@ def material_from_text(spec: PurposeSpec, text: str, passphrase: str = "") -> by
     """Return the stored form of a secret that a person pasted, fully checked.
 
     RSA: a private key as PEM (PKCS#1 or PKCS#8, ``passphrase`` where it has one); AES: base64
-    in either alphabet; token: the text. White space around it is dropped. Raises
-    KeyMaterialError.
+    in either alphabet, or hex; token: the text. White space around it is dropped. Raises
+    KeyMaterialError that names the mistake; see :mod:`crypto_schemes.pasted_keys`.
     """
     if spec.kind is Kind.RSA:
-        key = rsa.load_private_pem(text.strip(), passphrase.encode("utf-8") or None)
-        stored = rsa.private_to_der(key)
+        stored = rsa.private_to_der(pasted_keys.read_private_pem(text, passphrase, spec.sizes))
     elif spec.kind is Kind.AES:
-        try:
-            stored = base64_text.decode_any(text, white_space=True)
-        except base64_text.Base64TextError:
-            raise KeyMaterialError(f"{spec.name} must be written as base64.") from None
+        stored = pasted_keys.read_symmetric(spec.title, text, spec.sizes)
     else:
-        try:
-            stored = text.strip().encode("ascii")
-        except UnicodeEncodeError:
-            raise KeyMaterialError(f"{spec.name} must be plain ASCII text.") from None
+        stored = pasted_keys.read_token(spec.title, text, spec.pattern)
     parse_material(spec, stored, trusted=False)
     return stored

@@ -46,7 +46,7 @@ def _master_keys() -> MasterKeys:
 def seal(plaintext: bytes, context: str) -> bytes:
     """Return ``plaintext`` sealed for the place ``context`` names."""
     masters = _master_keys()
-    head = _HEAD.pack(_FORMAT, masters.current_version)
+    head = head_of(masters.current_version)
     bound = _associated(head, context)
     data_key = os.urandom(_DATA_KEY)
     wrap_nonce, nonce = os.urandom(_NONCE), os.urandom(_NONCE)
@@ -55,14 +55,21 @@ def seal(plaintext: bytes, context: str) -> bytes:
     return head + wrap_nonce + wrapped + nonce + ciphertext
 
 
-def open_sealed(blob: bytes | memoryview, context: str) -> bytes:
+def head_of(version: int) -> bytes:
+    """Return the 3 bytes that everything wrapped by master key ``version`` begins with."""
+    return _HEAD.pack(_FORMAT, version)
+
+
+def open_sealed(
+    blob: bytes | memoryview, context: str, *, masters: MasterKeys | None = None
+) -> bytes:
     """Return the plaintext of ``blob``, which must have been sealed for ``context``.
 
-    Raises :class:`AtRestError`.
+    ``masters`` replaces the master keys of the settings. Raises :class:`AtRestError`.
     """
     blob = bytes(blob)
     head = blob[: _HEAD.size]
-    master = _master_keys().by_version.get(master_version(blob))
+    master = (masters or _master_keys()).by_version.get(master_version(blob))
     if master is None:
         raise AtRestError(
             "unknown_master_key",

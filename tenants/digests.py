@@ -49,18 +49,17 @@ def forget_cached() -> None:
 
 
 def _load_or_make(name: str) -> bytes:
-    context = f"tenants.internalsecret|{name}"
     row = InternalSecret.objects.filter(name=name).first()
     if row is None:
         _uncertain.add(name)
         try:
             with transaction.atomic():
-                row = InternalSecret.objects.create(
-                    name=name, sealed=at_rest.seal(os.urandom(_SIZE), context)
-                )
+                row = InternalSecret(name=name)
+                row.sealed = at_rest.seal(os.urandom(_SIZE), row.at_rest_context)
+                row.save(force_insert=True)
         except IntegrityError:  # another process was first
             row = InternalSecret.objects.get(name=name)
-    return at_rest.open_sealed(row.sealed, context)
+    return at_rest.open_sealed(row.sealed, row.at_rest_context)
 
 
 def lookup_digest(scheme: str, purpose: str, secret: str) -> str:

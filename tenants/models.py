@@ -283,6 +283,11 @@ class InternalSecret(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def at_rest_context(self) -> str:
+        """Return the context that binds the secret to this row."""
+        return f"tenants.internalsecret|{self.name}"
+
 
 class KeyringEpoch(models.Model):
     """One row that counts every change the hot path must notice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from crypto_schemes import base64_text
+from crypto_schemes import base64_text, pasted_keys
 from crypto_schemes.base64_text import Base64TextError
 from crypto_schemes.errors import KeyMaterialError
 from crypto_schemes.isu.options import IsuOptions
@@ -15,6 +15,8 @@ KEY_BYTES = 32
 #: Random bytes behind a key that has to be text: 32 characters of the URL alphabet.
 _TEXT_KEY_BYTES = 24
 _HEX = re.compile(r"[0-9A-Fa-f]{64}")
+_SOME_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_BASE64_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 
 def new_key(options: IsuOptions) -> bytes:
@@ -50,19 +52,26 @@ def key_to_text(key: bytes, options: IsuOptions) -> str:
 
 def key_from_text(text: str, options: IsuOptions) -> bytes:
     """Return the 32 bytes of a key written as the options say. Raises KeyMaterialError."""
-    key = b""
-    if options.key_encoding == "base64":
+    encoding = options.key_encoding
+    if encoding == "base64":
         try:
             key = base64_text.decode(text)
         except Base64TextError:
             key = b""
-    elif options.key_encoding == "hex":
-        key = bytes.fromhex(text) if _HEX.fullmatch(text) else b""
+    elif encoding == "hex":
+        key = bytes.fromhex(text) if _SOME_HEX.fullmatch(text) else b""
     else:
         key = text.encode("utf-8", "replace")
-    if len(key) != KEY_BYTES:
-        raise KeyMaterialError(
-            f"The AES key is not {KEY_BYTES} bytes written as {options.key_encoding}.",
-            "Check the key, or the option key_encoding.",
-        )
-    return key
+    if len(key) == KEY_BYTES:
+        return key
+    pasted_keys.refuse_text_of_another_kind("AES key", text)
+    what = f"The AES key is not {KEY_BYTES} bytes written as {encoding}"
+    if encoding != "hex" and _HEX.fullmatch(text):
+        what += ": these are hex digits."
+    elif encoding != "base64" and _BASE64_KEY.fullmatch(text):
+        what += ": this is base64."
+    elif key:
+        what += f": this text stands for {len(key)} bytes."
+    else:
+        what += "."
+    raise KeyMaterialError(what, "Check the key, or the option key_encoding.")

@@ -13,7 +13,7 @@ from crypto_schemes.flynn import (
     authenticate,
     seal_client_message,
 )
-from crypto_schemes.flynn.tokens import Claims
+from crypto_schemes.flynn.tokens import PORTAL_PASSWORD, Claims, match_secret
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.keys import Credentials
 from crypto_schemes.scheme import write_json
@@ -132,7 +132,12 @@ class FlynnProtocol(FlynnBase):
         _refuse_failure(answer)
         user = read_portal_user(portal, opened.payload)
         now = exchange.received_at
-        remember_portal_session(flow, flow.credentials(now), portal, user, now)
+        credentials = flow.credentials(now)
+        remember_portal_session(flow, credentials, portal, user, now)
+        if user.password is not None:
+            # Who still uses an old password must be seen before it is retired.
+            used = match_secret(PORTAL_PASSWORD, user.password, credentials)
+            exchange.opened_by += (used,) if used else ()
         return answer
 
     def call(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Call:

@@ -1,8 +1,8 @@
 """The admin over clients, flows, keys and the audit trail.
 
-Stock Django admin. Whatever changes anything goes through :mod:`tenants.lifecycle`, by POST
-only; nothing can be deleted here; no page but the direct answer to the POST that made
-a secret ever shows one.
+Django's admin under the theme django-unfold. Whatever changes anything goes through
+:mod:`tenants.lifecycle`, by POST only; nothing can be deleted here; no page but the direct answer
+to the POST that made a secret ever shows one.
 """
 
 from tenants.admin.audit import AuditEntryAdmin

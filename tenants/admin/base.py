@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
     AnyPaginator = Paginator[Any]
 else:
-    AnyModelAdmin = admin.ModelAdmin
+    from unfold.admin import ModelAdmin as AnyModelAdmin
+
     AnyPaginator = Paginator
 
 

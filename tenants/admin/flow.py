@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
@@ -33,6 +33,8 @@ from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import Flow
 
 _FIXED: Final = ("client", "scheme", "address", "identity_list", "url", "created_at")
+#: How many requests and callbacks the page of a flow shows.
+_LATEST: Final = 8
 _Fieldsets = list[tuple[str | None, dict[str, Any]]]
 
 
@@ -211,8 +213,10 @@ class FlowAdmin(UndeletableAdmin):
             "longest_overlap": lifecycle.LONGEST_OVERLAP.days,
         }
         flow = self.get_object(request, object_id)
-        if flow is not None and context["may_see_keys"]:
-            context["purposes"] = purpose_rows(flow, request.user)
+        if flow is not None:
+            if context["may_see_keys"]:
+                context["purposes"] = purpose_rows(flow, request.user)
+            context |= _latest(flow, request)
         try:
             return super().change_view(
                 request, object_id, form_url, {**context, **(extra_context or {})}
@@ -298,11 +302,17 @@ class FlowAdmin(UndeletableAdmin):
 
     @admin.display(description="URL")
     def url(self, flow: Flow) -> str:
-        """Return where the partner's main operation is."""
+        """Return where the partner's main operation is, with a button that copies it."""
         try:
-            return f"{settings.PUBLIC_URL}{flow.main_path}"
+            url = f"{settings.PUBLIC_URL}{flow.main_path}"
         except OptionsError as error:
             return error.what
+        return format_html(
+            '<code id="flow-url" class="sg-code">{}</code> '
+            '<button type="button" class="text-link underline cursor-pointer" '
+            'data-copy="flow-url">Copy</button>',
+            url,
+        )
 
     @admin.display(description="Options")
     def option_list(self, flow: Flow) -> SafeString:
@@ -312,6 +322,23 @@ class FlowAdmin(UndeletableAdmin):
         shown = default | flow.options
         rows = [(info.title or name, str(shown[name])) for name, info in fields.items()]
         return format_html_join("", "<div>{}: <code>{}</code></div>", rows)
+
+
+def _latest(flow: Flow, request: HttpRequest) -> dict[str, Any]:
+    """Return the last requests and callbacks, each None for who may not see them."""
+    may_see = request.user.has_perm
+    return {
+        "exchanges": (
+            list(flow.exchanges.order_by("-at")[:_LATEST])
+            if may_see("flows_endpoint.view_exchangerow")
+            else None
+        ),
+        "deliveries": (
+            list(flow.deliveries.defer("body").order_by("-created_at")[:_LATEST])
+            if may_see("callbacks.view_delivery")
+            else None
+        ),
+    }
 
 
 def _page(flow_id: uuid.UUID) -> str:

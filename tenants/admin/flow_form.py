@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from crypto_schemes import registry
 from crypto_schemes.options import Options
+from tenants.admin.look import dress
 from tenants.admin.option_fields import (
     PREFIX,
     LinesField,
@@ -55,6 +56,7 @@ class FlowForm(FlowModelForm):
         kwargs["initial"] = initial | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
         self._stored = stored
+        dress(self.fields.values())
 
     def clean(self) -> dict[str, Any]:
         """Check options and backend together; errors land on the field that is wrong."""

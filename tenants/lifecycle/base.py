@@ -23,6 +23,7 @@ VERBS: Final = (
     "key.retire",
     "key.revoke",
     "key.destroy",
+    "master_key.rotate",
 )
 
 

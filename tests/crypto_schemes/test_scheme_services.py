@@ -69,11 +69,11 @@ def test_of_a_pair_the_public_half_is_handed_over(rsa_2048: RSAPrivateKey) -> No
     [
         (AES, "not base64!", "base64"),
         (AES, "AAAA", "bytes"),
-        (AES, "", "bytes"),
-        (TOKEN, "kurz", "expected form"),
+        (AES, "", "Nothing"),
+        (TOKEN, "kurz", "characters"),
         (TOKEN, "schlüsselwort", "ASCII"),
-        (TOKEN, "", "expected form"),
-        (PAIR, "", "PEM"),
+        (TOKEN, "", "Nothing"),
+        (PAIR, "", "Nothing"),
         (PAIR, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "PEM"),
     ],
 )

@@ -161,8 +161,8 @@ def test_a_private_key_is_imported_from_pem(
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "not a readable RSA private key"),
-        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "not a readable RSA"),
+        ("", "Nothing was pasted."),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "This is a public key."),
         ("\x00\ud83d", "not a readable RSA"),
     ],
 )

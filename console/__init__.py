@@ -1,0 +1,1 @@
+"""What staff see and how they get in: the admin site, roles, second factor, the dashboard."""

@@ -1,0 +1,5 @@
+"""Registers people and roles."""
+
+from console.people import PersonAdmin, RoleAdmin
+
+__all__ = ["PersonAdmin", "RoleAdmin"]

@@ -1,0 +1,83 @@
+"""The side bar: what a person may open, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+#: Group, then title, icon (Material Symbols), admin model, permission.
+_GROUPS: Final = (
+    (
+        "Partners",
+        (
+            ("Clients", "domain", "tenants_client", "tenants.view_client"),
+            ("Flows", "route", "tenants_flow", "tenants.view_flow"),
+            ("Keys", "key", "tenants_key", "tenants.view_key"),
+        ),
+    ),
+    (
+        "Traffic",
+        (
+            (
+                "Exchanges",
+                "swap_horiz",
+                "flows_endpoint_exchangerow",
+                "flows_endpoint.view_exchangerow",
+            ),
+            ("Callbacks", "outbox", "callbacks_delivery", "callbacks.view_delivery"),
+        ),
+    ),
+    (
+        "Oversight",
+        (
+            ("Audit trail", "history", "tenants_auditentry", "tenants.view_auditentry"),
+            ("People", "group", "auth_user", "auth.view_user"),
+            ("Roles", "badge", "auth_group", "auth.view_group"),
+        ),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of links; a link shows for who has the permission of its list."""
+    overview = {"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}
+    return [
+        {"items": [overview]},
+        *(
+            {
+                "title": title,
+                "separator": True,
+                "items": [
+                    {
+                        "title": name,
+                        "icon": icon,
+                        "link": reverse(f"admin:{model}_changelist"),
+                        "permission": _needs(permission),
+                    }
+                    for name, icon, model, permission in items
+                ],
+            }
+            for title, items in _GROUPS
+        ),
+    ]
+
+
+def styles(request: HttpRequest) -> str:
+    """Return the address of the style sheet that stands beside the theme's."""
+    return static("console/console.css")
+
+
+def scripts(request: HttpRequest) -> str:
+    """Return the address of the script that copies values."""
+    return static("console/copy.js")
+
+
+def _needs(permission: str) -> Callable[[HttpRequest], bool]:
+    def has(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return has

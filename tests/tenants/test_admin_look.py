@@ -1,0 +1,72 @@
+"""The theme: every page of the admin opens in it, and links where it says it does."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
+
+from flows_endpoint.models import ExchangeRow
+from tenants.admin.flow_form import FlowForm, NewFlowForm, form_for
+from tenants.lifecycle import IssuedFlow
+from tests.callbacks.outbox import put
+from tests.tenants.admin_pages import flow_url
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
+Make = Callable[..., IssuedFlow]
+LISTS = sorted(
+    f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry
+)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_opens_in_the_theme(administrator: Browser, name: str) -> None:
+    answer = administrator.get(reverse(f"admin:{name}_changelist"))
+    assert answer.status_code == 200
+    assert "unfold/css/styles" in answer.content.decode()
+
+
+def test_the_side_bar_offers_what_a_person_may_open(sign_in: Callable[..., Browser]) -> None:
+    page = sign_in("view_flow").get(reverse("admin:index")).content.decode()
+    assert reverse("admin:tenants_flow_changelist") in page
+    for other in ("tenants_client", "tenants_key", "auth_user", "callbacks_delivery"):
+        assert reverse(f"admin:{other}_changelist") not in page
+
+
+@pytest.mark.parametrize("scheme", ["kairos", "citcall", "isu", "whatsapp_flows", "flynn"])
+@pytest.mark.parametrize("base", [FlowForm, NewFlowForm])
+def test_every_field_wears_the_theme(scheme: str, base: type[FlowForm]) -> None:
+    for name, field in form_for(scheme, base)().fields.items():
+        worn = field.widget
+        assert worn.is_hidden or type(worn).__module__ == "unfold.widgets", name
+
+
+def test_the_page_of_a_flow_shows_its_latest_traffic_to_who_may_see_it(
+    administrator: Browser, sign_in: Callable[..., Browser], make_flow: Make
+) -> None:
+    flow = make_flow("citcall", callback_url="https://partner.example/").flow
+    row = ExchangeRow.objects.create(
+        at=timezone.now(),
+        request_id="request-0123456789",
+        flow=flow,
+        scheme="citcall",
+        operation="asynccall",
+        outcome="ok",
+        http_status=200,
+        milliseconds=1.0,
+        request_size=10,
+    )
+    delivery = put(flow, {"otp": "913742"}, subject="trx-1")
+    page = html.unescape(administrator.get(flow_url(flow)).content.decode())
+    assert reverse("admin:flows_endpoint_exchangerow_change", args=[row.pk]) in page
+    assert reverse("admin:callbacks_delivery_change", args=[delivery.pk]) in page
+    assert "request-0123456789" in page
+    assert "913742" not in page
+    others = sign_in("view_flow").get(flow_url(flow)).content.decode()
+    assert "request-0123456789" not in others
+    assert "call.ended" not in others
