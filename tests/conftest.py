@@ -6,11 +6,27 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
 
 from tenants import digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
+
+
+@receiver(post_migrate, sender=apps.get_app_config("tenants"))
+def _first_secrets(**_: Any) -> None:
+    """Make again what a migration made and the end of a transactional test flushed.
+
+    Without them the next test would make its own in a transaction that is undone, and ask for
+    them at every use: how many statements a request takes would depend on the order of tests.
+    """
+    digests.forget_cached()
+    for name in ("lookup", "fingerprint"):
+        digests.internal_secret(name)
+    digests.forget_cached()
 
 
 @pytest.fixture(autouse=True)
