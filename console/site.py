@@ -17,6 +17,7 @@ class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no t
     """The theme's site, behind a second factor."""
 
     index_title = "Overview"
+    index_template = "admin/console/index.html"
 
     def extra_urls(self) -> list[URLPattern]:
         """Return the addresses of the pages that ask who is there."""
@@ -30,6 +31,16 @@ class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no t
         from console.second_factor import is_missing  # noqa: PLC0415 - models load later
 
         return bool(super().has_permission(request)) and not is_missing(request)
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Serve the first page with its tiles and charts."""
+        from console.dashboard import dashboard  # noqa: PLC0415 - models load later
+
+        context = {**dashboard(request), **(extra_context or {})}
+        response: HttpResponse = super().index(request, context)
+        return response
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
