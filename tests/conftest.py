@@ -6,11 +6,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import pytest_django
+from django.db import connection
 
-from tenants import digests, lifecycle
+from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> None:
+    """Let tests that commit empty the audit trail afterwards; its own tests put the guard back."""
+    with django_db_blocker.unblock():
+        append_only.remove(connection)
 
 
 @pytest.fixture(autouse=True)
