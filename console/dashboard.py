@@ -174,7 +174,7 @@ def _written(moment: datetime) -> str:
 
 
 def _charts(rows: list[Traffic]) -> list[dict[str, str]]:
-    labels = [registry.get(row.scheme).title for row in rows]
+    labels = [row.scheme for row in rows]
     blue, orange, red = "var(--color-primary-600)", "var(--color-primary-300)", "#dc2626"
     requests = {
         "labels": labels,
