@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from callbacks import tasks
 from callbacks.models import Delivery, DeliveryState
+from tenants import audit_chain
 from tenants.actors import Actor
-from tenants.models import AuditEntry
 
 
 @transaction.atomic
@@ -39,15 +39,12 @@ def retry_now(actor: Actor, delivery_ids: Iterable[UUID]) -> int:
         delivery.save(
             update_fields=["state", "step", "next_attempt_at", "lease_token", "leased_until"]
         )
-        AuditEntry.objects.create(
-            actor=actor.name[:150],
-            actor_address=actor.address,
-            verb="delivery.retry",
-            client_id=delivery.flow.client_id,
+        audit_chain.append(
+            actor,
+            "delivery.retry",
             flow=delivery.flow,
             before=before,
             after={"delivery": str(delivery.pk)},
-            request_id=actor.request_id[:64],
         )
         count += 1
     if count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "django_otp",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -96,14 +99,17 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "flows_endpoint.request_id.RequestIdMiddleware",
+    "config.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -221,12 +227,32 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(25% .05 247)",
         }
     },
+    "ACCOUNT": {"navigation": "console.navigation.account"},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
         "navigation": "console.navigation.sidebar",
     },
 }
+
+#: Whether everybody must give a code of an authenticator app after the password. Who has set
+#: one up is asked for it in any case.
+SECOND_FACTOR: bool = env.bool("SEALGATE_SECOND_FACTOR", default=TLS)
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# By name and address together: nobody can lock an administrator out from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "tenants.source_address.caller_address"
+AXES_LOCKOUT_TEMPLATE = "admin/console/locked_out.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 # --- REST framework and its schema ------------------------------------------------------
 
@@ -311,6 +337,7 @@ LOGGING: dict[str, Any] = {
         # Anybody can send any Host, and is told so; a traceback for each would bury the rest.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
     },

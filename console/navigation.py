@@ -66,6 +66,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the links in the menu of the signed-in person."""
+    return [{"title": "Second factor", "link": reverse("admin:second_factor")}]
+
+
 def styles(request: HttpRequest) -> str:
     """Return the address of the style sheet that stands beside the theme's."""
     return static("console/console.css")

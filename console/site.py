@@ -1,11 +1,78 @@
-"""The admin site."""
+"""The admin site: who may enter it, and its own pages."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.sites import UnfoldAdminSite
 
 
 class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no types
-    """The theme's site."""
+    """The theme's site, behind a second factor."""
 
     index_title = "Overview"
+    index_template = "admin/console/index.html"
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Return the addresses of the pages that ask who is there."""
+        return [
+            path("second-factor/", self.second_factor, name="second_factor"),
+            path("confirm/", self.admin_view(self.confirm), name="confirm"),
+        ]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person is staff and has given every factor they have to."""
+        from console.second_factor import is_missing  # noqa: PLC0415 - models load later
+
+        return bool(super().has_permission(request)) and not is_missing(request)
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Serve the first page with its tiles and charts."""
+        from console.dashboard import dashboard  # noqa: PLC0415 - models load later
+
+        context = {**dashboard(request), **(extra_context or {})}
+        response: HttpResponse = super().index(request, context)
+        return response
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for the password; who gave it already goes on to the second factor."""
+        from console.second_factor import is_missing  # noqa: PLC0415 - models load later
+
+        if request.method == "GET" and is_missing(request):
+            query = urlencode({REDIRECT_FIELD_NAME: request.GET.get(REDIRECT_FIELD_NAME, "")})
+            return HttpResponseRedirect(f"{reverse('admin:second_factor')}?{query}")
+        response: HttpResponse = super().login(request, extra_context)
+        return response
+
+    def second_factor(self, request: HttpRequest) -> HttpResponse:
+        """Serve the page of the second factor."""
+        return _second_factor_page(request, self)
+
+    def confirm(self, request: HttpRequest) -> HttpResponse:
+        """Serve the page that asks for the password again."""
+        return _confirm_page(request, self)
+
+
+@csrf_protect
+@sensitive_post_parameters("code")
+def _second_factor_page(request: HttpRequest, site: SealgateSite) -> HttpResponse:
+    from console import second_factor  # noqa: PLC0415 - models load later
+
+    return second_factor.second_factor(request, site)
+
+
+@sensitive_post_parameters("password", "code")
+def _confirm_page(request: HttpRequest, site: SealgateSite) -> HttpResponse:
+    from console import second_factor  # noqa: PLC0415 - models load later
+
+    return second_factor.confirm(request, site)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import pytest_django
 from django.apps import apps
+from django.db import connection
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
-from tenants import digests, lifecycle
+from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
@@ -27,6 +29,15 @@ def _first_secrets(**_: Any) -> None:
     for name in ("lookup", "fingerprint"):
         digests.internal_secret(name)
     digests.forget_cached()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> None:
+    """Let tests that commit empty the audit trail afterwards; its own tests put the guard back."""
+    with django_db_blocker.unblock():
+        append_only.remove(connection)
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,8 @@ def answering() -> Iterator[None]:
 def no_store(response: HttpResponse) -> HttpResponse:
     """Forbid every cache, the browser's too, to keep ``response``."""
     response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    # Not no-referrer: with it browsers send "Origin: null", and every form of the page is refused.
+    response["Referrer-Policy"] = "same-origin"
     return response
 
 

@@ -27,6 +27,13 @@ from tenants import lifecycle
 from tenants.actors import Actor, NotAllowedError
 from tenants.admin.base import RefusedError, UndeletableAdmin, answering
 from tenants.admin.flow_form import FlowForm, NewFlowForm, fieldsets, form_for
+from tenants.admin.fresh import (
+    FORM_SECONDS,
+    FRESH_SECONDS,
+    ask_again,
+    is_fresh,
+    needs_fresh,
+)
 from tenants.admin.issued import issued_page
 from tenants.admin.key_panel import purpose_rows
 from tenants.lifecycle import IssuedFlow, LifecycleError
@@ -36,6 +43,10 @@ _FIXED: Final = ("client", "scheme", "address", "identity_list", "url", "created
 #: How many requests and callbacks the page of a flow shows.
 _LATEST: Final = 8
 _Fieldsets = list[tuple[str | None, dict[str, Any]]]
+
+
+def _page(flow_id: uuid.UUID) -> str:
+    return reverse("admin:tenants_flow_change", args=[flow_id])
 
 
 @admin.register(Flow)
@@ -77,6 +88,8 @@ class FlowAdmin(UndeletableAdmin):
         scheme = request.GET.get("scheme", "")
         if scheme not in registry.NAMES:
             return self._choose(request)
+        if not is_fresh(request, FORM_SECONDS if request.method == "POST" else FRESH_SECONDS):
+            return ask_again(request.get_full_path())
         initial = {"client": request.GET.get("client", "")}
         form = form_for(scheme, NewFlowForm)(
             request.POST if request.method == "POST" else None, initial=initial
@@ -238,6 +251,7 @@ class FlowAdmin(UndeletableAdmin):
     # -- keys --------------------------------------------------------------------------------
 
     @method_decorator(require_POST)
+    @needs_fresh(_page)
     def generate_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
         """Make the next version of a key and show once what the partner needs of it."""
         flow = self._flow(request, flow_id)
@@ -269,6 +283,7 @@ class FlowAdmin(UndeletableAdmin):
 
     @method_decorator(require_POST)
     @method_decorator(sensitive_post_parameters("text", "passphrase"))
+    @needs_fresh(_page)
     def import_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
         """Take a secret that was made elsewhere. It is not shown again."""
         flow = self._flow(request, flow_id)
@@ -339,10 +354,6 @@ def _latest(flow: Flow, request: HttpRequest) -> dict[str, Any]:
             else None
         ),
     }
-
-
-def _page(flow_id: uuid.UUID) -> str:
-    return reverse("admin:tenants_flow_change", args=[flow_id])
 
 
 def _refused(request: HttpRequest, refused: RefusedError, url: str) -> HttpResponse:

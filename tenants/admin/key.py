@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
+from tenants.admin.fresh import needs_fresh
 from tenants.admin.key_panel import short_fingerprint
 from tenants.lifecycle import LifecycleError
 from tenants.models import Key
@@ -102,6 +103,7 @@ class KeyAdmin(ReadOnlyAdmin):
         ]
 
     @method_decorator(require_POST)
+    @needs_fresh(lambda key_id, verb: _flow_page(key_id))
     def verb_view(self, request: HttpRequest, key_id: uuid.UUID, verb: str) -> HttpResponse:
         """Move a version on and go back to its flow's page."""
         if verb not in _VERBS:
@@ -133,3 +135,8 @@ class KeyAdmin(ReadOnlyAdmin):
     def fingerprint_digits(self, key: Key) -> str:
         """Return the start of the fingerprint, readable."""
         return short_fingerprint(key)
+
+
+def _flow_page(key_id: uuid.UUID) -> str:
+    key = get_object_or_404(Key, pk=key_id)
+    return reverse("admin:tenants_flow_change", args=[key.flow_id])

@@ -5,8 +5,8 @@ counts the epoch up (so that every process notices) and leaves an audit entry, a
 transaction. The admin, the commands and scripts call these and nothing else.
 
 Key material is made before the transaction begins: an RSA key of 4096 bits takes seconds, and
-nobody else should wait for it. Locks are taken in one order, client, flows, keys, epoch, so
-that no two verbs can wait for each other.
+nobody else should wait for it. Locks are taken in one order, client, flows, keys, audit
+trail, epoch, so that no two verbs can wait for each other.
 """
 
 from tenants.lifecycle.base import VERBS, LifecycleError

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import F
 
-from tenants.actors import Actor
-from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
+from tenants import audit_chain
+from tenants.models import Client, Flow, KeyringEpoch
 
 #: Every verb, as the audit trail writes it.
 VERBS: Final = (
@@ -25,6 +25,10 @@ VERBS: Final = (
     "key.destroy",
     "master_key.rotate",
 )
+
+
+#: Write who did what to which row; the last lock but the epoch's.
+audit = audit_chain.append
 
 
 class LifecycleError(Exception):
@@ -83,30 +87,3 @@ def apply(
             before[name], after[name] = old, value
             setattr(row, name, value)
     return before, after
-
-
-def audit(
-    actor: Actor,
-    verb: str,
-    *,
-    client: Client | None = None,
-    flow: Flow | None = None,
-    key: Key | None = None,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    reason: str = "",
-) -> None:
-    """Write who did what to which row, in the transaction that does it."""
-    flow = flow or (key.flow if key else None)
-    AuditEntry.objects.create(
-        actor=actor.name[:150],
-        actor_address=actor.address,
-        verb=verb,
-        client_id=client.pk if client else (flow.client_id if flow else None),
-        flow=flow,
-        key=key,
-        before=dict(before or {}),
-        after=dict(after or {}),
-        reason=reason[:200],
-        request_id=actor.request_id[:64],
-    )

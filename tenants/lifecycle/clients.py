@@ -44,9 +44,10 @@ def update_client(actor: Actor, client: Client, changes: Mapping[str, Any]) -> C
     if after:
         locked.full_clean()
         locked.save(update_fields=list(after))
-        audit(actor, "client.update", client=locked, before=before, after=after)
         flows = Flow.objects.select_for_update(no_key=True).filter(client=locked).order_by("pk")
-        touch(*flows.values_list("pk", flat=True))
+        flow_ids = list(flows.values_list("pk", flat=True))
+        audit(actor, "client.update", client=locked, before=before, after=after)
+        touch(*flow_ids)
     return locked
 
 

@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.utils import timezone
 
 from callbacks.models import Delivery
+from console.models import SecondFactor
 from flows_endpoint.citcall.models import FirstReply, MissedCall
 from flows_endpoint.flynn.models import EwayBill, Invoice
 from flows_endpoint.isu.models import Collection, Payout
@@ -58,6 +60,9 @@ _BEGIN: dict[str, Callable[[Flow], Model]] = {
         number_digest=_digest(),
         ordinal=1,
         created_at=timezone.now(),
+    ),
+    "console.secondfactor.sealed": lambda flow: SecondFactor(
+        user=User.objects.create_user(uuid.uuid4().hex), name="authenticator"
     ),
     "flynn.ewaybill.record": lambda flow: EwayBill(
         flow=flow,

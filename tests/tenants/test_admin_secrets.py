@@ -101,7 +101,7 @@ def test_the_page_that_shows_secrets_may_not_be_kept(
     )
     for answer in (made, generated):
         assert "no-store" in answer["Cache-Control"]
-        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Referrer-Policy"] == "same-origin"
 
 
 def test_the_secret_for_the_own_service_stands_apart_from_the_partners(

@@ -28,7 +28,7 @@ from tests.tenants import sealed_rows
 from tests.tenants.test_at_once import at_once
 
 Make = Callable[..., IssuedFlow]
-OURS = {"tenants", "callbacks", "flows_endpoint"}
+OURS = {"console", "tenants", "callbacks", "flows_endpoint"}
 
 
 @pytest.fixture

@@ -12,19 +12,19 @@ from collections.abc import Mapping
 from typing import IO, Any, cast
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from crypto_schemes import json_text, registry
-from crypto_schemes.errors import OptionsError, SchemeError
+from crypto_schemes.errors import OptionsError
 from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.lifecycle import IssuedFlow, LifecycleError
+from tenants.lifecycle import IssuedFlow
+from tenants.management.refusals import as_command_errors
 from tenants.models import Backend, Client
 
 
@@ -92,7 +92,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no contract {scheme}. There are: {', '.join(registry.NAMES)}."
             )
-        try:
+        with as_command_errors():
             issued = lifecycle.create_flow(
                 Actor.command_line(),
                 Client.objects.filter(slug=given["client"]).first() or Client(slug=given["client"]),
@@ -103,12 +103,6 @@ class Command(BaseCommand):
                 allowed_networks=given["allow_network"],
                 **_backend(given["backend"], given["upstream_url"]),
             )
-        except LifecycleError as error:
-            raise CommandError(str(error)) from None
-        except SchemeError as error:
-            raise CommandError(f"{error.what} {error.fix}".rstrip()) from None
-        except ValidationError as error:
-            raise CommandError("\n".join(_sentences(error))) from None
         report = _report(
             issued,
             with_callback_secret=given["callback_secret"],
@@ -160,16 +154,6 @@ def _value(text: str) -> Any:
         return json_text.parse(text.encode("utf-8"))
     except (JSONTextError, UnicodeEncodeError):
         return text
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    if not hasattr(error, "error_dict"):
-        return list(error.messages)
-    return [
-        message if name in {"__all__", "options"} else f"{name}: {message}"
-        for name, messages in error.message_dict.items()
-        for message in messages
-    ]
 
 
 def _report(

@@ -1,0 +1,200 @@
+"""What the first page shows: what needs somebody, and how the last day went."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.core.cache import cache
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from callbacks.models import Delivery, DeliveryState
+from crypto_schemes import registry
+from flows_endpoint.models import ExchangeRow, Outcome
+from tenants.models import Key, KeyState
+
+_DAY: Final = timedelta(days=1)
+#: An old version in use this close to its end needs somebody.
+_SOON: Final = timedelta(days=2)
+#: A callback this late is waiting for a worker, not for its schedule.
+_LATE: Final = timedelta(minutes=1)
+#: Counting a day of requests takes a while where there are millions.
+_TRAFFIC_SECONDS: Final = 60
+_TRAFFIC: Final = "sealgate-dashboard-traffic"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number that links to the list of what it counts."""
+
+    title: str
+    value: str
+    note: str
+    url: str
+    is_alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The requests of one contract within the last day, by outcome."""
+
+    scheme: str
+    served: int
+    refused: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """Return all of them."""
+        return self.served + self.refused + self.failed
+
+    @property
+    def error_percent(self) -> float:
+        """Return how many of a hundred were not served."""
+        return round(100 * (self.refused + self.failed) / self.total, 1) if self.total else 0.0
+
+
+def dashboard(request: HttpRequest) -> dict[str, Any]:
+    """Return tiles and charts, each for who may open the list behind it."""
+    may = request.user.has_perm
+    tiles: list[Tile] = []
+    charts: list[dict[str, str]] = []
+    if may("tenants.view_key"):
+        tiles += _key_tiles()
+    if may("flows_endpoint.view_exchangerow"):
+        rows = traffic()
+        tiles.append(_traffic_tile(rows))
+        charts = _charts(rows)
+    if may("callbacks.view_delivery"):
+        tiles += _callback_tiles()
+    return {"tiles": tiles, "charts": charts}
+
+
+def traffic() -> list[Traffic]:
+    """Return the last day of every contract; at most a minute old."""
+    rows: list[Traffic] | None = cache.get(_TRAFFIC)
+    if rows is None:
+        counted = (
+            ExchangeRow.objects.filter(at__gte=timezone.now() - _DAY)
+            .order_by()
+            .values_list("scheme", "outcome")
+            .annotate(Count("pk"))
+        )
+        by = {(scheme, outcome): count for scheme, outcome, count in counted}
+        rows = [
+            Traffic(
+                scheme=name,
+                served=by.get((name, Outcome.OK), 0),
+                refused=by.get((name, Outcome.REFUSED), 0),
+                failed=by.get((name, Outcome.FAILED), 0),
+            )
+            for name in registry.NAMES
+        ]
+        cache.set(_TRAFFIC, rows, _TRAFFIC_SECONDS)
+    return rows
+
+
+def _key_tiles() -> list[Tile]:
+    now = timezone.now()
+    keys = reverse("admin:tenants_key_changelist")
+    lagging = Key.objects.filter(
+        state=KeyState.RETIRING,
+        accept_until__lte=now + _SOON,
+        last_used_at__gte=now - _DAY,
+    ).count()
+    moving = Key.objects.filter(state__in=(KeyState.STAGED, KeyState.RETIRING)).order_by()
+    rotations = moving.values("flow_id", "purpose").distinct().count()
+    return [
+        Tile(
+            title="Keys that need attention",
+            value=str(lagging),
+            note="old versions used today that end within two days",
+            url=f"{keys}?state__exact={KeyState.RETIRING}"
+            f"&accept_until__lte={_written(now + _SOON)}"
+            f"&last_used_at__gte={_written(now - _DAY)}",
+            is_alarm=lagging > 0,
+        ),
+        Tile(
+            title="Rotations in progress",
+            value=str(rotations),
+            note="secrets with a staged or retiring version",
+            url=f"{keys}?state__in={KeyState.STAGED},{KeyState.RETIRING}",
+        ),
+    ]
+
+
+def _traffic_tile(rows: list[Traffic]) -> Tile:
+    total = sum(row.total for row in rows)
+    wrong = total - sum(row.served for row in rows)
+    failed = sum(row.failed for row in rows)
+    exchanges = reverse("admin:flows_endpoint_exchangerow_changelist")
+    share = f"{100 * wrong / total:.1f} %" if total else "none"
+    return Tile(
+        title="Requests, 24 hours",
+        value=str(total),
+        note=f"not served: {share}; {failed} failed on our side",
+        url=f"{exchanges}?at__gte={_written(timezone.now() - _DAY)}",
+        is_alarm=failed > 0,
+    )
+
+
+def _callback_tiles() -> list[Tile]:
+    now = timezone.now()
+    deliveries = reverse("admin:callbacks_delivery_changelist")
+    pending = Delivery.objects.filter(state=DeliveryState.PENDING)
+    late = pending.filter(next_attempt_at__lt=now - _LATE).count()
+    failed = Delivery.objects.filter(state=DeliveryState.FAILED, created_at__gte=now - _DAY).count()
+    return [
+        Tile(
+            title="Callbacks waiting",
+            value=str(pending.count()),
+            note=f"{late} of them overdue",
+            url=f"{deliveries}?state__exact={DeliveryState.PENDING}",
+            is_alarm=late > 0,
+        ),
+        Tile(
+            title="Callbacks failed, 24 hours",
+            value=str(failed),
+            note="given up after the last attempt",
+            url=f"{deliveries}?state__exact={DeliveryState.FAILED}"
+            f"&created_at__gte={_written(now - _DAY)}",
+            is_alarm=failed > 0,
+        ),
+    ]
+
+
+def _written(moment: datetime) -> str:
+    """Return ``moment`` as the address of a list takes it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _charts(rows: list[Traffic]) -> list[dict[str, str]]:
+    labels = [row.scheme for row in rows]
+    blue, orange, red = "var(--color-primary-600)", "var(--color-primary-300)", "#dc2626"
+    requests = {
+        "labels": labels,
+        "datasets": [
+            {"label": "Served", "data": [row.served for row in rows], "backgroundColor": blue},
+            {"label": "Refused", "data": [row.refused for row in rows], "backgroundColor": orange},
+            {"label": "Failed", "data": [row.failed for row in rows], "backgroundColor": red},
+        ],
+    }
+    share = {
+        "labels": labels,
+        "datasets": [
+            {
+                "label": "Not served, %",
+                "data": [row.error_percent for row in rows],
+                "backgroundColor": orange,
+            }
+        ],
+    }
+    return [
+        {"title": "Requests per contract, 24 hours", "data": json.dumps(requests)},
+        {"title": "Share not served, 24 hours", "data": json.dumps(share)},
+    ]

@@ -1,0 +1,324 @@
+"""Every verb on keys, from the command line: the same code as behind the admin's buttons.
+
+A flow is written ``SCHEME/ADDRESS`` or by its id, a key version
+``SCHEME/ADDRESS/PURPOSE/VERSION`` or by its id. With ``--json`` standard output carries exactly
+one JSON object, and nothing at all when the command fails. Secrets are read from files or standard
+input, never from arguments, which every user of the machine can see.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tenants import lifecycle
+from tenants.actors import Actor
+from tenants.management.refusals import as_command_errors
+from tenants.models import Flow, Key, KeyState
+
+#: Longest pasted secret, in bytes: an RSA-4096 key in PEM takes 3.3 kB.
+_LONGEST: Final = 65_536
+_FLOW_HELP: Final = "SCHEME/ADDRESS, or the flow's id."
+_KEY_HELP: Final = "SCHEME/ADDRESS/PURPOSE/VERSION, or the id of the version."
+#: Columns of text that a table takes at most.
+_WIDTH: Final = 160
+_COLUMNS: Final = ("flow", "purpose", "version", "state", "fingerprint", "last used", "uses")
+
+
+class Command(BaseCommand):
+    """``manage.py key VERB …``."""
+
+    help = "List the versions of keys, and do what the admin's buttons do."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the verbs and their arguments."""
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+        def add(name: str, text: str, **more: Any) -> ArgumentParser:
+            verb: ArgumentParser = verbs.add_parser(name, help=text, description=text, **more)
+            verb.add_argument("--json", action="store_true", help="Print one JSON object.")
+            return verb
+
+        verb = add("list", "List versions, without their secrets.")
+        verb.add_argument("--client", metavar="SLUG", help="Of this client only.")
+        verb.add_argument("--flow", metavar="FLOW", help=f"Of this flow only: {_FLOW_HELP}")
+        verb.add_argument("--purpose", metavar="PURPOSE", help="For this purpose only.")
+        verb.add_argument(
+            "--state", action="append", choices=KeyState.values, help="May be given many times."
+        )
+        verb = add(
+            "generate",
+            "Make a new version and print what is handed over, this once. It is staged where the "
+            "purpose has an active version, else active.",
+            aliases=["stage"],
+        )
+        _of_flow(verb)
+        verb.add_argument(
+            "--version-number",
+            type=int,
+            metavar="N",
+            help="Fail unless it becomes version N, so that a repeated call makes no second one.",
+        )
+        verb = add("import", "Take a secret made elsewhere: a PEM, an AES key, a token.")
+        _of_flow(verb)
+        verb.add_argument(
+            "--from-file",
+            default="-",
+            metavar="PATH",
+            help="File with the secret. Default: standard input.",
+        )
+        verb.add_argument(
+            "--passphrase-file", metavar="PATH", help="File with the passphrase of a private key."
+        )
+        verb = _of_key(add("promote", "Make a staged version the active one."))
+        verb.add_argument(
+            "--overlap-days",
+            type=int,
+            default=lifecycle.DEFAULT_OVERLAP.days,
+            metavar="N",
+            help="How long the version before still opens: 0 to "
+            f"{lifecycle.LONGEST_OVERLAP.days}; default %(default)s.",
+        )
+        verb = _of_key(add("retire", "End a staged or retiring version now."))
+        verb.add_argument("--reason", default="", help="Stands in the audit trail.")
+        verb = _of_key(add("revoke", "Stop a version from opening anything, at once."))
+        verb.add_argument("--reason", required=True, help="Stands in the audit trail.")
+        verb = _of_key(add("destroy", "Erase the material of a retired or revoked version."))
+        verb.add_argument("--reason", default="", help="Stands in the audit trail.")
+        _of_key(add("export-public", "Print the public half of an RSA version as PEM."))
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        """Do the verb. Raises CommandError; then nothing was changed."""
+        with as_command_errors():
+            report, show = _VERBS[given["verb"]](given)
+        if given["json"]:
+            self.stdout.write(json.dumps(report, ensure_ascii=False))
+        else:
+            show(Console(file=cast("IO[str]", self.stdout), highlight=False))
+
+
+_Report = tuple[Mapping[str, Any], Callable[[Console], None]]
+
+
+def _of_flow(verb: ArgumentParser) -> None:
+    verb.add_argument("flow", metavar="FLOW", help=_FLOW_HELP)
+    verb.add_argument("purpose", metavar="PURPOSE", help="Such as api_key; see key list.")
+
+
+def _of_key(verb: ArgumentParser) -> ArgumentParser:
+    verb.add_argument("key", metavar="KEY", help=_KEY_HELP)
+    return verb
+
+
+# --- the verbs -----------------------------------------------------------------------------
+
+
+def _list(given: Mapping[str, Any]) -> _Report:
+    keys = Key.objects.select_related("flow__client").defer("material")
+    keys = keys.order_by("flow__scheme", "flow__address", "purpose", "-version")
+    if given["client"]:
+        keys = keys.filter(flow__client__slug=given["client"])
+    if given["flow"]:
+        keys = keys.filter(flow=_flow(given["flow"]))
+    if given["purpose"]:
+        keys = keys.filter(purpose=given["purpose"])
+    if given["state"]:
+        keys = keys.filter(state__in=given["state"])
+    return {"keys": [_facts(key) for key in keys]}, lambda console: _table(keys, console)
+
+
+def _generate(given: Mapping[str, Any]) -> _Report:
+    flow = _flow(given["flow"])
+    issued = lifecycle.generate_key(
+        Actor.command_line(), flow, given["purpose"], version=given["version_number"]
+    )
+
+    def show(console: Console) -> None:
+        _say(issued.key, console)
+        if issued.secret:
+            console.print("[bold]To hand over, shown this once:[/bold]")
+            console.print(Text(issued.secret), soft_wrap=True)
+
+    return {**_facts(issued.key), "secret": issued.secret or None}, show
+
+
+def _import(given: Mapping[str, Any]) -> _Report:
+    flow = _flow(given["flow"])
+    path = given["passphrase_file"]
+    passphrase = _read(path).rstrip("\r\n") if path else ""
+    key = lifecycle.import_text(
+        Actor.command_line(),
+        flow,
+        given["purpose"],
+        _read(given["from_file"]),
+        passphrase=passphrase,
+    )
+    return _moved(key)
+
+
+def _promote(given: Mapping[str, Any]) -> _Report:
+    # Beyond what a timedelta takes it is too long as well.
+    days = max(-1, min(given["overlap_days"], lifecycle.LONGEST_OVERLAP.days + 1))
+    key = _key(given["key"])
+    return _moved(lifecycle.promote_key(Actor.command_line(), key, overlap=timedelta(days=days)))
+
+
+def _retire(given: Mapping[str, Any]) -> _Report:
+    key = _key(given["key"])
+    return _moved(lifecycle.retire_key(Actor.command_line(), key, reason=given["reason"]))
+
+
+def _revoke(given: Mapping[str, Any]) -> _Report:
+    key = _key(given["key"])
+    return _moved(lifecycle.revoke_key(Actor.command_line(), key, reason=given["reason"]))
+
+
+def _destroy(given: Mapping[str, Any]) -> _Report:
+    key = _key(given["key"])
+    return _moved(lifecycle.destroy_key(Actor.command_line(), key, reason=given["reason"]))
+
+
+def _export_public(given: Mapping[str, Any]) -> _Report:
+    key = _key(given["key"])
+    if not key.public_pem:
+        raise CommandError(f"{key.title} has no public half.")
+
+    def show(console: Console) -> None:
+        console.print(Text(key.public_pem.rstrip("\n")), soft_wrap=True)
+
+    return {**_facts(key), "public_key_pem": key.public_pem}, show
+
+
+_VERBS: Final[dict[str, Callable[[Mapping[str, Any]], _Report]]] = {
+    "list": _list,
+    "generate": _generate,
+    "stage": _generate,
+    "import": _import,
+    "promote": _promote,
+    "retire": _retire,
+    "revoke": _revoke,
+    "destroy": _destroy,
+    "export-public": _export_public,
+}
+
+
+# --- the parts -----------------------------------------------------------------------------
+
+
+def _flow(text: str) -> Flow:
+    flows = Flow.objects.select_related("client")
+    scheme, separator, address = text.partition("/")
+    found = flows.filter(scheme=scheme, address=address) if separator else _by_id(flows, text)
+    flow = found.first()
+    if flow is None:
+        raise CommandError(f"There is no flow {text}. Write it as {_FLOW_HELP}")
+    return flow
+
+
+def _key(text: str) -> Key:
+    keys = Key.objects.select_related("flow__client")
+    parts = text.split("/")
+    found = keys.none()
+    if len(parts) == 1:
+        found = _by_id(keys, text)
+    elif len(parts) == 4 and parts[3].isdecimal() and len(parts[3]) < 10:
+        scheme, address, purpose, version = parts
+        found = keys.filter(
+            flow__scheme=scheme, flow__address=address, purpose=purpose, version=int(version)
+        )
+    key = found.first()
+    if key is None:
+        raise CommandError(f"There is no key version {text}. Write it as {_KEY_HELP}")
+    return key
+
+
+def _by_id(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    try:
+        return rows.filter(pk=uuid.UUID(text))
+    except ValueError:
+        return rows.none()
+
+
+def _read(path: str) -> str:
+    """Return a short text from a file or, for ``-``, from standard input."""
+    try:
+        if path == "-":
+            raw = sys.stdin.buffer.read(_LONGEST + 1)
+        else:
+            with Path(path).open("rb") as file:
+                raw = file.read(_LONGEST + 1)
+        text = raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read ({type(error).__name__}).") from None
+    if len(raw) > _LONGEST:
+        raise CommandError(f"{path} is too long to be a key.")
+    return text
+
+
+def _facts(key: Key) -> dict[str, Any]:
+    return {
+        "id": str(key.pk),
+        "client": key.flow.client.slug,
+        "flow": str(key.flow_id),
+        "scheme": key.flow.scheme,
+        "address": key.flow.address,
+        "purpose": key.purpose,
+        "version": key.version,
+        "state": str(key.state),
+        "fingerprint": key.fingerprint,
+        "created_at": _time(key.created_at),
+        "activated_at": _time(key.activated_at),
+        "accept_until": _time(key.accept_until),
+        "ended_at": _time(key.ended_at),
+        "end_reason": key.end_reason,
+        "last_used_at": _time(key.last_used_at),
+        "use_count": key.use_count,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _moved(key: Key) -> _Report:
+    return _facts(key), lambda console: _say(key, console)
+
+
+def _say(key: Key, console: Console) -> None:
+    flow = f"{key.flow.scheme}/{key.flow.address}"
+    until = f" until {key.accept_until:%Y-%m-%d %H:%M} UTC" if key.accept_until else ""
+    console.print(
+        Text(f"{flow}/{key.purpose}/{key.version}: {key.title} is {key.state}{until}."),
+        soft_wrap=True,
+    )
+    console.print(Text(f"fingerprint {key.fingerprint}"), soft_wrap=True)
+
+
+def _table(keys: QuerySet[Key], console: Console) -> None:
+    table = Table(*_COLUMNS, box=None, padding=(0, 2, 0, 0))
+    for key in keys:
+        until = f" until {key.accept_until:%Y-%m-%d}" if key.accept_until else ""
+        table.add_row(
+            Text(f"{key.flow.scheme}/{key.flow.address}"),
+            Text(key.purpose),
+            str(key.version),
+            f"{key.state}{until}",
+            key.fingerprint[:16],
+            f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
+            str(key.use_count),
+        )
+    # Cutting fingerprints off helps nobody: a narrow screen wraps the lines.
+    console.width = max(console.width, _WIDTH)
+    console.print(table, crop=False)

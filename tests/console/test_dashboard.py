@@ -1,0 +1,114 @@
+"""The first page: the figures are right, link to their lists, and show to who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.test import Client as Browser
+from django.utils import timezone
+
+from callbacks.models import Delivery
+from console.dashboard import Tile, Traffic, traffic
+from flows_endpoint.models import ExchangeRow
+from tenants import lifecycle
+from tenants.actors import Actor
+from tenants.lifecycle import IssuedFlow
+from tenants.models import Flow, Key
+from tests.callbacks.outbox import put
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    cache.clear()
+
+
+def exchange(flow: Flow, outcome: str, hours_ago: float) -> None:
+    ExchangeRow.objects.create(
+        at=timezone.now() - timedelta(hours=hours_ago),
+        request_id="request-0123456789",
+        flow=flow,
+        scheme=flow.scheme,
+        operation="asynccall",
+        outcome=outcome,
+        http_status=200,
+        milliseconds=1.0,
+        request_size=10,
+    )
+
+
+@pytest.fixture
+def flow(make_flow: Callable[..., IssuedFlow], actor: Actor) -> Flow:
+    """A rotation under way whose old key is still used, a day of traffic, and callbacks."""
+    made = make_flow("citcall", callback_url="http://127.0.0.1:9/hook").flow
+    staged = lifecycle.generate_key(actor, made, "api_key").key
+    lifecycle.promote_key(actor, staged, overlap=timedelta(days=1))
+    Key.objects.filter(flow=made, state="retiring").update(last_used_at=timezone.now())
+    for outcome, hours_ago in (("ok", 1), ("ok", 23), ("refused", 2), ("failed", 3), ("ok", 25)):
+        exchange(made, outcome, hours_ago)
+    for state, minutes in (("pending", 0), ("pending", 5), ("failed", 0)):
+        Delivery.objects.filter(pk=put(made).pk).update(
+            state=state, next_attempt_at=timezone.now() - timedelta(minutes=minutes)
+        )
+    return made
+
+
+def tiles_for(*codenames: str) -> dict[str, Tile]:
+    user = User.objects.create_user("-".join(["staff", *codenames])[:150], is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    browser = Browser()
+    browser.force_login(user)
+    answer = browser.get("/admin/")
+    assert answer.status_code == 200
+    return {tile.title: tile for tile in answer.context["tiles"]}
+
+
+def test_the_figures(flow: Flow) -> None:
+    tiles = tiles_for("view_key", "view_exchangerow", "view_delivery")
+    assert {title: (tile.value, tile.is_alarm) for title, tile in tiles.items()} == {
+        "Keys that need attention": ("1", True),
+        "Rotations in progress": ("1", False),
+        "Requests, 24 hours": ("4", True),
+        "Callbacks waiting": ("2", True),
+        "Callbacks failed, 24 hours": ("1", True),
+    }
+    assert tiles["Requests, 24 hours"].note == "not served: 50.0 %; 1 failed on our side"
+    assert tiles["Callbacks waiting"].note == "1 of them overdue"
+    assert Traffic(scheme="citcall", served=2, refused=1, failed=1) in traffic()
+
+
+def test_every_tile_opens_its_list(flow: Flow) -> None:
+    browser = Browser()
+    browser.force_login(User.objects.create_superuser("root"))
+    answer = browser.get("/admin/")
+    page = answer.content.decode()
+    counts = {}
+    for tile in answer.context["tiles"]:
+        assert tile.url.replace("&", "&amp;") in page
+        opened = browser.get(tile.url)
+        assert opened.status_code == 200
+        counts[tile.title] = opened.context["cl"].result_count
+    assert counts == {
+        "Keys that need attention": 1,
+        "Rotations in progress": 1,
+        "Requests, 24 hours": 4,
+        "Callbacks waiting": 2,
+        "Callbacks failed, 24 hours": 1,
+    }
+
+
+def test_each_figure_is_for_who_may_open_the_list(flow: Flow) -> None:
+    assert tiles_for() == {}
+    assert set(tiles_for("view_key")) == {"Keys that need attention", "Rotations in progress"}
+    assert set(tiles_for("view_exchangerow")) == {"Requests, 24 hours"}
+
+
+def test_without_anything_it_is_calm() -> None:
+    tiles = tiles_for("view_key", "view_exchangerow", "view_delivery")
+    assert {tile.value for tile in tiles.values()} == {"0"}
+    assert not any(tile.is_alarm for tile in tiles.values())

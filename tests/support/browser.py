@@ -1,0 +1,101 @@
+"""A real browser: Chromium without a window, driven over its own protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.support.services import require_program
+
+
+class Person:
+    """Somebody in front of the browser, who sees one copy of the product."""
+
+    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+        self.driver = driver
+        self._url = url
+
+    def open(self, path: str) -> None:
+        """Type an address of the product."""
+        self.driver.get(self._url + path)
+
+    def find(self, selector: str) -> WebElement:
+        """Return the element, once it is there."""
+        return WebDriverWait(self.driver, 20).until(
+            lambda driver: driver.find_element(By.CSS_SELECTOR, selector)
+        )
+
+    def fill_in(self, selector: str, text: str) -> None:
+        """Type ``text`` instead of what a field holds."""
+        field = self.find(selector)
+        field.clear()
+        field.send_keys(text)
+
+    def press(self, selector: str) -> None:
+        """Press a button or link that leads to another page, and wait for that page."""
+        element = self.find(selector)
+        page = self.find("html")
+        # By script: what sticks to the window's edge may lie over it, as for a person who scrolls.
+        self.driver.execute_script("arguments[0].click()", element)
+        WebDriverWait(self.driver, 30).until(lambda _: _is_gone(page))
+
+    @property
+    def page(self) -> str:
+        """Return the text one reads on the page."""
+        return self.find("body").text
+
+    @property
+    def path(self) -> str:
+        """Return the address of the page, without the host."""
+        return self.driver.current_url.removeprefix(self._url)
+
+    def show(self, selector: str) -> None:
+        """Scroll to an element."""
+        element = self.find(selector)
+        self.driver.execute_script("arguments[0].scrollIntoView()", element)
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the window where SEALGATE_SCREENSHOTS names a directory."""
+        folder = os.environ.get("SEALGATE_SCREENSHOTS")
+        if folder:
+            self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+    def complaints(self) -> list[str]:
+        """Return what the browser refused to run or load since the last call."""
+        told = [str(line["message"]) for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        return [text for text in told if "Content Security Policy" in text or "Uncaught" in text]
+
+
+def _is_gone(element: WebElement) -> bool:
+    from selenium.common.exceptions import StaleElementReferenceException  # noqa: PLC0415
+
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
+@contextmanager
+def person(url: str) -> Iterator[Person]:
+    """Open a browser of its own for the product at ``url``; it ends with the block."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = require_program("chromium")
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.add_argument("--window-size=1280,900")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = Service(require_program("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield Person(driver, url)
+    finally:
+        driver.quit()
