@@ -50,10 +50,18 @@ _TITLES = ("Kairos", "CitCall", "ISU", "WhatsApp Flows", "Flynn")
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    running = product.start(tmp_path_factory.mktemp("demo"))
+def web_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A copy whose worker has not been started yet. Ask for it before anything asks for `copy`."""
+    running = product.start(tmp_path_factory.mktemp("demo"), processes=("web",))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def copy(web_alone: Product) -> Product:
+    web_alone.spawn("worker")
+    web_alone.spawn("beat")
+    return web_alone
 
 
 def _demo(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +75,20 @@ def _demo(environment: Mapping[str, str], *arguments: str) -> subprocess.Complet
         timeout=360,
         check=False,
     )
+
+
+def test_a_callback_that_does_not_come_is_said_and_fails(web_alone: Product) -> None:
+    assert set(web_alone.processes) == {"web"}
+    done = _demo(
+        web_alone.environment,
+        *("--url", web_alone.url, "--only", "citcall", "--callback-seconds", "2"),
+    )
+    assert done.returncode == 1
+    assert "its worker gives no sign of life" in done.stdout
+    assert (
+        "✗ CitCall. Step 5 (Receive the callback, sealed like the reply). Expected the callback "
+        "(the phone has rung) within 2 s. What came: nothing. Is the worker running?"
+    ) in done.stdout
 
 
 def test_every_protocol_is_as_expected(copy: Product, tmp_path: Path) -> None:
@@ -93,23 +115,6 @@ def test_only_what_is_asked_for_is_played(copy: Product) -> None:
     done = _demo(copy.environment, "--url", copy.url, "--only", "flynn")
     assert done.returncode == 0
     assert re.findall(r"^== (\w+)", done.stdout, re.M) == ["Flynn"]
-
-
-def test_a_callback_that_does_not_come_is_said_and_fails(tmp_path: Path) -> None:
-    without_worker = product.start(tmp_path / "copy", processes=("web",))
-    try:
-        done = _demo(
-            without_worker.environment,
-            *("--url", without_worker.url, "--only", "citcall", "--callback-seconds", "2"),
-        )
-    finally:
-        without_worker.stop()
-    assert done.returncode == 1
-    assert "its worker gives no sign of life" in done.stdout
-    assert (
-        "✗ CitCall. Step 5 (Receive the callback, sealed like the reply). Expected the callback "
-        "(the phone has rung) within 2 s. What came: nothing. Is the worker running?"
-    ) in done.stdout
 
 
 def test_a_server_of_another_database_is_noticed(copy: Product, tmp_path: Path) -> None:

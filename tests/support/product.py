@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ from tenants import master_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent
+# One for all copies of this process: an empty database can then be copied, not migrated each time.
+_MASTER_KEYS = master_keys.generate()
 
 
 def free_port() -> int:
@@ -137,28 +142,10 @@ def start(
     ``settings`` are environment variables; without ``DATABASE_URL`` it runs on the
     embedded default.
     """
-    port = free_port()
-    var.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    product = Product(
-        var=var,
-        port=port,
-        environment={
-            **kept,
-            "PORT": str(port),
-            "SEALGATE_VAR": str(var),
-            "SEALGATE_MASTER_KEYS": master_keys.generate(),
-            "SEALGATE_SECRET_KEY": secrets.token_urlsafe(48),
-            "SEALGATE_OUTBOUND_ALLOW": "127.0.0.0/8",
-            "SEALGATE_SANDBOX_SPEED": "50",
-            "DATABASE_URL": f"sqlite:///{var}/sealgate.sqlite3",
-            "REDIS_URL": "",
-            "CELERY_BROKER_URL": "filesystem://localhost/",
-            **(settings or {}),
-        },
-    )
-    product.manage("migrate", "--verbosity", "0")
-    product.manage("collectstatic", "--noinput", "--verbosity", "0")
+    shutil.copytree(_empty().name, var, dirs_exist_ok=True)
+    product = _configured(var, settings or {})
+    if "DATABASE_URL" in (settings or {}):
+        product.manage("migrate", "--verbosity", "0")
     for name in processes:
         product.spawn(name)
     try:
@@ -168,3 +155,35 @@ def start(
         product.stop()
         raise
     return product
+
+
+def _configured(var: Path, settings: Mapping[str, str]) -> Product:
+    port = free_port()
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return Product(
+        var=var,
+        port=port,
+        environment={
+            **kept,
+            "PORT": str(port),
+            "SEALGATE_VAR": str(var),
+            "SEALGATE_MASTER_KEYS": _MASTER_KEYS,
+            "SEALGATE_SECRET_KEY": secrets.token_urlsafe(48),
+            "SEALGATE_OUTBOUND_ALLOW": "127.0.0.0/8",
+            "SEALGATE_SANDBOX_SPEED": "50",
+            "DATABASE_URL": f"sqlite:///{var}/sealgate.sqlite3",
+            "REDIS_URL": "",
+            "CELERY_BROKER_URL": "filesystem://localhost/",
+            **settings,
+        },
+    )
+
+
+@cache
+def _empty() -> tempfile.TemporaryDirectory[str]:
+    """Make a directory with an empty database and the static files, removed at the very end."""
+    directory = tempfile.TemporaryDirectory(prefix="sealgate-empty-")
+    empty = _configured(Path(directory.name), {})
+    empty.manage("migrate", "--verbosity", "0")
+    empty.manage("collectstatic", "--noinput", "--verbosity", "0")
+    return directory
