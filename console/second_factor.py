@@ -31,7 +31,12 @@ def is_missing(request: HttpRequest) -> bool:
     user: Any = request.user
     if not user.is_authenticated or user.is_verified():
         return False
-    return bool(settings.SECOND_FACTOR) or confirmed_factor(user) is not None
+    if settings.SECOND_FACTOR:
+        return True
+    # A page asks several times; the database is asked once.
+    if not hasattr(user, "has_second_factor"):
+        user.has_second_factor = confirmed_factor(user) is not None
+    return bool(user.has_second_factor)
 
 
 def confirmed_factor(user: Any) -> SecondFactor | None:
