@@ -13,7 +13,7 @@ from django.dispatch import receiver
 from tenants import digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
-from tenants.models import Client
+from tenants.models import Client, KeyringEpoch
 
 
 @receiver(post_migrate, sender=apps.get_app_config("tenants"))
@@ -27,6 +27,7 @@ def _first_secrets(**_: Any) -> None:
     for name in ("lookup", "fingerprint"):
         digests.internal_secret(name)
     digests.forget_cached()
+    KeyringEpoch.objects.get_or_create(pk=1)
 
 
 @pytest.fixture(autouse=True)
