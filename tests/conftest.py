@@ -15,7 +15,7 @@ from django.dispatch import receiver
 from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
-from tenants.models import Client
+from tenants.models import Client, KeyringEpoch
 
 
 @receiver(post_migrate, sender=apps.get_app_config("tenants"))
@@ -29,6 +29,7 @@ def _first_secrets(**_: Any) -> None:
     for name in ("lookup", "fingerprint"):
         digests.internal_secret(name)
     digests.forget_cached()
+    KeyringEpoch.objects.get_or_create(pk=1)
 
 
 @pytest.fixture(scope="session")
