@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 import pytest_django
 from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
@@ -30,6 +32,18 @@ def _first_secrets(**_: Any) -> None:
         digests.internal_secret(name)
     digests.forget_cached()
     KeyringEpoch.objects.get_or_create(pk=1)
+
+
+@receiver(post_migrate, sender=list(apps.get_app_configs())[-1])
+def _roles(**_: Any) -> None:
+    """Make the roles again, for the same reason; last, when every permission is there."""
+    for name, granted in import_module("console.migrations.0001_roles").ROLES.items():
+        role, is_new = Group.objects.get_or_create(name=name)
+        for text in granted if is_new else ():
+            label, codename = text.split(".")
+            role.permissions.add(
+                Permission.objects.get(content_type__app_label=label, codename=codename)
+            )
 
 
 @pytest.fixture(scope="session")
