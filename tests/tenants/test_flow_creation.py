@@ -10,25 +10,10 @@ from django.core.exceptions import ValidationError
 from tenants import at_rest
 from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import AuditEntry, Flow, Key, KeyringEpoch
+from tests.support.bundles import BUNDLES
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
-
-BUNDLES = {
-    "kairos": ["flow_id", "security_id", "public_key_pem"],
-    "citcall": ["userid", "api_key"],
-    "isu": ["pass_key", "client_id", "client_secret", "aes_key_base64"],
-    "whatsapp_flows": ["public_key_pem", "app_secret", "verify_token"],
-    "flynn": [
-        "org_id",
-        "handle",
-        "password",
-        "public_key_pem",
-        "gstin",
-        "portal_username",
-        "portal_password",
-    ],
-}
 
 
 @pytest.mark.parametrize("scheme", BUNDLES)

@@ -18,25 +18,10 @@ from crypto_schemes.ciphers import rsa
 from tenants import at_rest
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
+from tests.support.bundles import BUNDLES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
 Make = Callable[..., IssuedFlow]
-
-CREDENTIALS = {
-    "kairos": ["flow_id", "security_id", "public_key_pem"],
-    "citcall": ["userid", "api_key"],
-    "isu": ["pass_key", "client_id", "client_secret", "aes_key_base64"],
-    "whatsapp_flows": ["public_key_pem", "app_secret", "verify_token"],
-    "flynn": [
-        "org_id",
-        "handle",
-        "password",
-        "public_key_pem",
-        "gstin",
-        "portal_username",
-        "portal_password",
-    ],
-}
 
 
 class Done:
@@ -110,7 +95,7 @@ def test_the_report_of_each_contract(provision: Callable[..., Done], scheme: str
     assert report["client"] == "acme" == Client.objects.get().slug
     assert report["flow"] == str(flow.pk)
     assert (report["scheme"], report["address"]) == (scheme, flow.address)
-    assert list(report["credentials"]) == CREDENTIALS[scheme]
+    assert list(report["credentials"]) == BUNDLES[scheme]
     assert all(isinstance(value, str) and value for value in report["credentials"].values())
     assert (
         report["path"]
