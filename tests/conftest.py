@@ -37,13 +37,14 @@ def _first_secrets(**_: Any) -> None:
 @receiver(post_migrate, sender=list(apps.get_app_configs())[-1])
 def _roles(**_: Any) -> None:
     """Make the roles again, for the same reason; last, when every permission is there."""
-    for name, granted in import_module("console.migrations.0001_roles").ROLES.items():
-        role, is_new = Group.objects.get_or_create(name=name)
-        for text in granted if is_new else ():
-            label, codename = text.split(".")
-            role.permissions.add(
-                Permission.objects.get(content_type__app_label=label, codename=codename)
-            )
+    for migration in ("0001_roles", "0003_key_life_roles"):
+        for name, granted in import_module(f"console.migrations.{migration}").ROLES.items():
+            role, _ = Group.objects.get_or_create(name=name)
+            for text in granted:
+                label, codename = text.split(".")
+                role.permissions.add(
+                    Permission.objects.get(content_type__app_label=label, codename=codename)
+                )
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,11 @@ ROLES = {
 
 
 def make_roles(apps, schema_editor):
+    grant(apps, schema_editor, ROLES)
+
+
+def grant(apps, schema_editor, roles):
+    """Give ``roles`` (names of groups, each with permissions) what they list; make those missing."""
     # Django makes permissions after all migrations; these are needed now.
     for label in ("auth", "tenants", "callbacks", "flows_endpoint"):
         config = apps.get_app_config(label)
@@ -42,7 +47,7 @@ def make_roles(apps, schema_editor):
         config.models_module = None
     group = apps.get_model("auth", "Group")
     permission = apps.get_model("auth", "Permission")
-    for name, granted in ROLES.items():
+    for name, granted in roles.items():
         role, _ = group.objects.get_or_create(name=name)
         for text in granted:
             label, codename = text.split(".")

@@ -23,7 +23,7 @@ from flows_endpoint.whatsapp_flows.models import (
     WebhookUpdate,
 )
 from tenants import at_rest
-from tenants.models import Flow, InternalSecret, Key
+from tenants.models import ApprovalRequest, Flow, InternalSecret, Key
 from tenants.sealed_columns import SealedColumn, sealed_columns
 
 
@@ -81,6 +81,14 @@ _BEGIN: dict[str, Callable[[Flow], Model]] = {
     ),
     "kairos.callattempt.sealed": _attempt,
     "kairos.outboundcall.sealed": _call,
+    "tenants.approvalrequest.arguments": lambda flow: ApprovalRequest(
+        verb="key.import",
+        client=flow.client,
+        flow=flow,
+        reason="test",
+        requested_by="tester",
+        expires_at=timezone.now(),
+    ),
     "tenants.internalsecret.sealed": lambda flow: InternalSecret(name=uuid.uuid4().hex),
     "tenants.key.material": lambda flow: Key(
         flow=flow, purpose="other", version=Key.objects.count() + 1, fingerprint=_digest()
