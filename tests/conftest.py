@@ -39,7 +39,7 @@ def _roles(**_: Any) -> None:
     """Make the roles again, for the same reason; last, when every permission is there."""
     for migration in ("0001_roles", "0003_key_life_roles"):
         for name, granted in import_module(f"console.migrations.{migration}").ROLES.items():
-            role, _ = Group.objects.get_or_create(name=name)
+            role = Group.objects.get_or_create(name=name)[0]
             for text in granted:
                 label, codename = text.split(".")
                 role.permissions.add(
