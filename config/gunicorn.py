@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from typing import Any
 
 bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
@@ -67,3 +68,21 @@ def post_fork(server: Any, worker: Any) -> None:
     for listener in worker.sockets:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Have the process report what it has loaded, now that it is a process of its own."""
+    from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
+
+    if apps.ready:  # not where another application is served with this configuration
+        from tenants import reporter  # noqa: PLC0415
+
+        reporter.start("web")
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Take the report back: a process that ended in good order holds up no promotion."""
+    if "tenants.reporter" in sys.modules:
+        from tenants import reporter  # noqa: PLC0415
+
+        reporter.stop()

@@ -44,6 +44,12 @@ OUTBOUND_PORTS: list[int] = [
 ]
 #: Seconds a process may serve from its key snapshots before it looks for changes.
 KEYRING_EPOCH_SECONDS: float = env.float("SEALGATE_KEYRING_EPOCH_SECONDS", default=0.9)
+#: Seconds between two reports of a process without news; after three times that it is gone.
+PROCESS_REPORT_SECONDS: float = env.float("SEALGATE_PROCESS_REPORT_SECONDS", default=5.0)
+if KEYRING_EPOCH_SECONDS > 2 * PROCESS_REPORT_SECONDS:
+    raise ImproperlyConfigured(
+        "SEALGATE_PROCESS_REPORT_SECONDS must be at least half of SEALGATE_KEYRING_EPOCH_SECONDS."
+    )
 #: How many flows a process keeps parsed in memory.
 KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=2000)
 #: How many days rows of the exchange log are kept.
@@ -305,6 +311,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
     "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
+    "forget-gone-processes": {"task": "tenants.tasks.forget_gone_processes", "schedule": 300.0},
     "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},

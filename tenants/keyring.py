@@ -96,6 +96,15 @@ class Keyring:
         self._refresh()
         return self._snapshot(name)
 
+    def catch_up(self) -> int:
+        """Look for changes now; returns the epoch up to which every one is taken in.
+
+        What is asked for afterwards is read from the database as of then, or later.
+        """
+        with self._refreshing:
+            self._look(self._clock())
+            return self._epoch
+
     def forget(self) -> None:
         """Drop everything (another database is in use)."""
         with self._refreshing, self._lock:
@@ -139,28 +148,30 @@ class Keyring:
         if not self._is_due(self._clock()):
             return
         with self._refreshing:
-            # The time before the query counts: what it read may be that old.
             now = self._clock()
-            if not self._is_due(now):
+            if self._is_due(now):
+                self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Drop what changed. ``now`` is before the query: what it reads may be that old."""
+        known = self._epoch
+        value = KeyringEpoch.objects.filter(pk=1).values_list("value", flat=True).first() or 0
+        changed = Flow.objects.none().values_list("id", flat=True)
+        if value > known != _UNREAD:
+            changed = Flow.objects.filter(changed_epoch__gt=known).values_list("id", flat=True)
+        gone = [str(flow_id) for flow_id in changed]
+        with self._lock:
+            self._looked_at = now
+            if value == known:
                 return
-            known = self._epoch
-            value = KeyringEpoch.objects.filter(pk=1).values_list("value", flat=True).first() or 0
-            changed = Flow.objects.none().values_list("id", flat=True)
-            if value > known != _UNREAD:
-                changed = Flow.objects.filter(changed_epoch__gt=known).values_list("id", flat=True)
-            gone = [str(flow_id) for flow_id in changed]
-            with self._lock:
-                self._looked_at = now
-                if value == known:
-                    return
-                self._epoch = value
-                if known == _UNREAD or value < known:  # a restored database counts from before
-                    self._forget()
-                    return
-                self._flow_by_name.clear()
-                self._unknown_names.clear()
-                for flow_id in gone:
-                    self._snapshots.pop(flow_id, None)
+            self._epoch = value
+            if known == _UNREAD or value < known:  # a restored database counts from before
+                self._forget()
+                return
+            self._flow_by_name.clear()
+            self._unknown_names.clear()
+            for flow_id in gone:
+                self._snapshots.pop(flow_id, None)
 
     def _is_due(self, now: float) -> bool:
         return now - self._looked_at >= float(settings.KEYRING_EPOCH_SECONDS)

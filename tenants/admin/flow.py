@@ -35,7 +35,7 @@ from tenants.admin.fresh import (
     needs_fresh,
 )
 from tenants.admin.issued import issued_page
-from tenants.admin.key_panel import purpose_rows
+from tenants.admin.key_panel import OVERRIDE_PHRASE, purpose_rows
 from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import Flow
 
@@ -224,6 +224,7 @@ class FlowAdmin(UndeletableAdmin):
             "may_add_key": request.user.has_perm("tenants.add_key"),
             "overlap": lifecycle.DEFAULT_OVERLAP.days,
             "longest_overlap": lifecycle.LONGEST_OVERLAP.days,
+            "override_phrase": OVERRIDE_PHRASE,
         }
         flow = self.get_object(request, object_id)
         if flow is not None:

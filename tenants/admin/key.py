@@ -16,21 +16,42 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from tenants import lifecycle
+from tenants import lifecycle, rollout
 from tenants.actors import Actor
 from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
 from tenants.admin.fresh import needs_fresh
-from tenants.admin.key_panel import short_fingerprint
+from tenants.admin.key_panel import OVERRIDE_PHRASE, short_fingerprint
 from tenants.lifecycle import LifecycleError
-from tenants.models import Key
+from tenants.models import Key, KeyState
+
+#: Seconds the answer to *Promote* waits for processes; the page then says which are missing.
+_WAIT_SECONDS: Final = 3.0
 
 
 def _promote(actor: Actor, key: Key, request: HttpRequest) -> str:
     days = request.POST.get("overlap_days", "")
     if not days.isdecimal() or len(days) > 3:
         raise LifecycleError(f"The overlap is 0 to {lifecycle.LONGEST_OVERLAP.days} whole days.")
-    lifecycle.promote_key(actor, key, overlap=timedelta(days=int(days)))
+    override = _override(request)
+    if key.state == KeyState.STAGED and not override:
+        rollout.wait(key.flow_id, _WAIT_SECONDS)
+    lifecycle.promote_key(actor, key, overlap=timedelta(days=int(days)), override=override)
     return f"{key.title} is active."
+
+
+def _override(request: HttpRequest) -> str:
+    """Return why it cannot wait for every process; empty unless that is said and confirmed."""
+    reason, typed = (
+        request.POST.get("override", "").strip(),
+        request.POST.get("confirm", "").strip(),
+    )
+    if not reason and not typed:
+        return ""
+    if not reason:
+        raise LifecycleError("Promoting before every process has loaded it needs a reason.")
+    if typed.lower() != OVERRIDE_PHRASE:
+        raise LifecycleError(f"Type {OVERRIDE_PHRASE!r} to confirm. Nothing was changed.")
+    return reason
 
 
 def _retire(actor: Actor, key: Key, request: HttpRequest) -> str:

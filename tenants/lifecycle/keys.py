@@ -20,6 +20,7 @@ from crypto_schemes.keys import Kind, PurposeSpec
 from crypto_schemes.options import Options
 from tenants import at_rest, digests
 from tenants.actors import Actor
+from tenants.lifecycle.barrier import require_loaded
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow, touch
 from tenants.models import Flow, Key, KeyState
 
@@ -113,11 +114,14 @@ def import_text(actor: Actor, flow: Flow, purpose: str, text: str, *, passphrase
 
 
 @transaction.atomic
-def promote_key(actor: Actor, key: Key, *, overlap: timedelta = DEFAULT_OVERLAP) -> Key:
+def promote_key(
+    actor: Actor, key: Key, *, overlap: timedelta = DEFAULT_OVERLAP, override: str = ""
+) -> Key:
     """Make a staged version the active one; its predecessor goes on opening for ``overlap``.
 
     An overlap of zero retires the predecessor at once. Promoting the active version again
-    changes nothing. Raises LifecycleError.
+    changes nothing. Every live process must have loaded the version (tenants.rollout), or
+    ``override`` says why it cannot wait for that. Raises LifecycleError.
     """
     actor.require("tenants.change_key")
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
@@ -127,6 +131,7 @@ def promote_key(actor: Actor, key: Key, *, overlap: timedelta = DEFAULT_OVERLAP)
     if key.state == KeyState.ACTIVE:
         return key
     _guard(key, "promote")
+    overridden = require_loaded(locked, key, override.strip())
     now = timezone.now()
     for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
         before = _facts(old)
@@ -139,7 +144,9 @@ def promote_key(actor: Actor, key: Key, *, overlap: timedelta = DEFAULT_OVERLAP)
     before = _facts(key)
     key.state, key.activated_at = KeyState.ACTIVE, now
     key.save(update_fields=_TRANSITION)
-    audit(actor, "key.promote", key=key, before=before, after=_facts(key))
+    reason = override.strip() if overridden else ""
+    after = {**_facts(key), **overridden}
+    audit(actor, "key.promote", key=key, before=before, after=after, reason=reason)
     touch(locked.pk)
     return key
 

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from tenants import lifecycle
 from tenants.actors import Actor
+from tenants.management import waiting
 from tenants.management.refusals import as_command_errors
 from tenants.models import Flow, Key, KeyState
 
@@ -91,6 +92,7 @@ class Command(BaseCommand):
             help="How long the version before still opens: 0 to "
             f"{lifecycle.LONGEST_OVERLAP.days}; default %(default)s.",
         )
+        waiting.add_arguments(verb)
         verb = _of_key(add("retire", "End a staged or retiring version now."))
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
         verb = _of_key(add("revoke", "Stop a version from opening anything, at once."))
@@ -171,8 +173,14 @@ def _import(given: Mapping[str, Any]) -> _Report:
 def _promote(given: Mapping[str, Any]) -> _Report:
     # Beyond what a timedelta takes it is too long as well.
     days = max(-1, min(given["overlap_days"], lifecycle.LONGEST_OVERLAP.days + 1))
-    key = _key(given["key"])
-    return _moved(lifecycle.promote_key(Actor.command_line(), key, overlap=timedelta(days=days)))
+    key, override = _key(given["key"]), given["force"] or ""
+    if key.state == KeyState.STAGED and not override:
+        waiting.wait_until_loaded(key.flow_id, given["wait"])
+    return _moved(
+        lifecycle.promote_key(
+            Actor.command_line(), key, overlap=timedelta(days=days), override=override
+        )
+    )
 
 
 def _retire(given: Mapping[str, Any]) -> _Report:
