@@ -106,6 +106,12 @@ class Product:
                 start_new_session=True,
             )
 
+    def web_workers(self) -> list[int]:
+        """Return the ids of the processes that serve requests: the children of the web server."""
+        master = self.processes["web"].pid
+        children = Path(f"/proc/{master}/task/{master}/children").read_text()
+        return [int(child) for child in children.split()]
+
     def wait_until_served(self, seconds: float = 40) -> None:
         """Return when the web process answers its probe; fail with its log otherwise."""
         deadline = time.monotonic() + seconds

@@ -109,6 +109,11 @@ VERBS: dict[str, tuple[Callable[[Scene], str], dict[str, str], str]] = {
         {"overlap_days": "7"},
         "change_key",
     ),
+    "promote anyway": (
+        lambda scene: verb_url(scene.staged, "promote"),
+        {"overlap_days": "7", "override": "it burns", "confirm": "promote anyway"},
+        "change_key",
+    ),
     "retire": (lambda scene: verb_url(scene.staged, "retire"), {}, "change_key"),
     "revoke": (lambda scene: verb_url(scene.active, "revoke"), {"reason": "leaked"}, "change_key"),
 }
