@@ -1,1 +1,1 @@
-"""What staff see and how they get in: the admin site, roles, second factor, the dashboard."""
+"""What people see: the admin site, its roles and second factor, and the hand-over page."""

@@ -17,6 +17,7 @@ _GROUPS: Final = (
             ("Clients", "domain", "tenants_client", "tenants.view_client"),
             ("Flows", "route", "tenants_flow", "tenants.view_flow"),
             ("Keys", "key", "tenants_key", "tenants.view_key"),
+            ("Hand-overs", "forward_to_inbox", "tenants_handover", "tenants.view_handover"),
         ),
     ),
     (

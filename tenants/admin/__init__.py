@@ -8,6 +8,7 @@ to the POST that made a secret ever shows one.
 from tenants.admin.audit import AuditEntryAdmin
 from tenants.admin.client import ClientAdmin
 from tenants.admin.flow import FlowAdmin
+from tenants.admin.handover import HandOverAdmin
 from tenants.admin.key import KeyAdmin
 
-__all__ = ["AuditEntryAdmin", "ClientAdmin", "FlowAdmin", "KeyAdmin"]
+__all__ = ["AuditEntryAdmin", "ClientAdmin", "FlowAdmin", "HandOverAdmin", "KeyAdmin"]

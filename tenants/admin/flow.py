@@ -34,6 +34,7 @@ from tenants.admin.fresh import (
     is_fresh,
     needs_fresh,
 )
+from tenants.admin.handover_panel import handover_context
 from tenants.admin.issued import issued_page
 from tenants.admin.key_panel import OVERRIDE_PHRASE, purpose_rows
 from tenants.lifecycle import IssuedFlow, LifecycleError
@@ -147,12 +148,6 @@ class FlowAdmin(UndeletableAdmin):
         return None
 
     def _issued_flow(self, request: HttpRequest, issued: IssuedFlow) -> HttpResponse:
-        shown = {*issued.credentials.values(), issued.upstream_secret}
-        extra = {
-            issued.flow.contract.purpose(item.key.purpose).title: item.secret
-            for item in issued.keys
-            if item.secret and item.secret not in shown
-        }
         return issued_page(
             request,
             self.admin_site,
@@ -160,8 +155,9 @@ class FlowAdmin(UndeletableAdmin):
             title=f"The flow {issued.flow} is made",
             credentials=issued.credentials,
             url=self.url(issued.flow),
-            extra=extra,
+            extra={item.title: item.value for item in issued.extra},
             own_service={UPSTREAM_SIGNING.credential_name: issued.upstream_secret},
+            keys=[item.key for item in issued.keys],
         )
 
     def _add_form(
@@ -230,6 +226,7 @@ class FlowAdmin(UndeletableAdmin):
         if flow is not None:
             if context["may_see_keys"]:
                 context["purposes"] = purpose_rows(flow, request.user)
+            context |= handover_context(flow, request)
             context |= _latest(flow, request)
         try:
             return super().change_view(
@@ -280,6 +277,7 @@ class FlowAdmin(UndeletableAdmin):
             title=title,
             credentials=None if spec.for_own_service else secret,
             own_service=secret if spec.for_own_service else None,
+            keys=[issued.key],
         )
 
     @method_decorator(require_POST)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from tenants import lifecycle
 from tenants.admin.base import no_store
-from tenants.models import Flow
+from tenants.lifecycle import is_for_partner
+from tenants.models import Flow, Key
 
 
 def issued_page(
@@ -23,15 +25,19 @@ def issued_page(
     url: str = "",
     extra: Mapping[str, str] | None = None,
     own_service: Mapping[str, str] | None = None,
+    keys: Iterable[Key] = (),
 ) -> HttpResponse:
     """Return the page.
 
     ``credentials`` are what the partner needs, ``url`` is where they are used, ``extra`` what else
-    was made, ``own_service`` what only the company's own service behind the flow may have.
+    was made, ``own_service`` what only the company's own service behind the flow may have. Of
+    ``keys``, the versions just made, those for the partner can be put behind a hand-over link.
 
     Nothing of it is kept: not in the session, a cookie, a message, an address or a log.
     """
     bundle = dict(credentials or {})
+    may_hand_over = request.user.has_perm("tenants.add_handover")
+    for_partner = [key for key in keys if is_for_partner(flow.contract.purpose(key.purpose))]
     context = {
         **site.each_context(request),
         "title": title,
@@ -42,5 +48,7 @@ def issued_page(
         "credentials_json": json.dumps(bundle, indent=2, ensure_ascii=False),
         "extra": dict(extra or {}),
         "own_service": dict(own_service or {}),
+        "to_hand_over": for_partner if may_hand_over else [],
+        "usual_days": lifecycle.DEFAULT_LIFETIME.days,
     }
     return no_store(TemplateResponse(request, "admin/tenants/issued.html", context))

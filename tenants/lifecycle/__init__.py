@@ -10,8 +10,21 @@ trail, epoch, so that no two verbs can wait for each other.
 """
 
 from tenants.lifecycle.base import VERBS, LifecycleError
+from tenants.lifecycle.bundles import is_for_partner
 from tenants.lifecycle.clients import create_client, update_client
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
+from tenants.lifecycle.handovers import (
+    DEFAULT_LIFETIME,
+    LONGEST_LIFETIME,
+    SHORTEST_LIFETIME,
+    HandedOver,
+    HandOverClosedError,
+    IssuedHandOver,
+    create_handover,
+    keys_to_hand_over,
+    open_handover,
+    withdraw_handover,
+)
 from tenants.lifecycle.keys import (
     DEFAULT_OVERLAP,
     LONGEST_OVERLAP,
@@ -28,23 +41,34 @@ from tenants.lifecycle.keys import (
 )
 
 __all__ = [
+    "DEFAULT_LIFETIME",
     "DEFAULT_OVERLAP",
+    "LONGEST_LIFETIME",
     "LONGEST_OVERLAP",
+    "SHORTEST_LIFETIME",
     "VERBS",
+    "HandOverClosedError",
+    "HandedOver",
     "IssuedFlow",
+    "IssuedHandOver",
     "IssuedKey",
     "LifecycleError",
     "allowed_verbs",
     "create_client",
     "create_flow",
+    "create_handover",
     "destroy_key",
     "generate_key",
     "import_key",
     "import_text",
+    "is_for_partner",
+    "keys_to_hand_over",
+    "open_handover",
     "promote_key",
     "retire_expired_keys",
     "retire_key",
     "revoke_key",
     "update_client",
     "update_flow",
+    "withdraw_handover",
 ]

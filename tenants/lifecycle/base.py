@@ -23,6 +23,9 @@ VERBS: Final = (
     "key.retire",
     "key.revoke",
     "key.destroy",
+    "handover.create",
+    "handover.withdraw",
+    "handover.open",
     "master_key.rotate",
 )
 

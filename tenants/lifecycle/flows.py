@@ -14,6 +14,7 @@ from tenants.actors import Actor
 from tenants.addresses import make_address
 from tenants.flow_checks import check_backend, check_options
 from tenants.lifecycle.base import LifecycleError, apply, audit, lock_client, lock_flow, touch
+from tenants.lifecycle.bundles import Extra, HandedText, bundle_of
 from tenants.lifecycle.clients import save_new
 from tenants.lifecycle.keys import IssuedKey, first_materials, issue
 from tenants.models import Backend, Client, Flow, KeyState
@@ -36,13 +37,14 @@ _BACKEND_FIELDS: Final = frozenset({"backend", "backend_class", "upstream_url"})
 class IssuedFlow:
     """A flow just made, and the bundle of credentials for its partner (shown once).
 
-    ``credentials`` holds exactly the members the contract's bundle names, ``callback_secret`` is
-    for the partner too, ``upstream_secret`` for the company's own service alone, and ``keys``
-    has every first key with its secret as it is handed over.
+    ``credentials`` holds exactly the members the contract's bundle names, ``extra`` what else is
+    for the partner, ``callback_secret`` among it, ``upstream_secret`` what is for the company's
+    own service alone, and ``keys`` has every first key with its secret as it is handed over.
     """
 
     flow: Flow
     credentials: Mapping[str, str] = field(repr=False)
+    extra: tuple[Extra, ...] = field(repr=False)
     callback_secret: str = field(repr=False)
     upstream_secret: str = field(repr=False)
     keys: tuple[IssuedKey, ...] = field(repr=False)
@@ -91,14 +93,18 @@ def create_flow(
         )
         touch(flow.pk)
         flow.refresh_from_db(fields=["changed_epoch"])
-    bundle = dict(flow.identity)
-    for spec, material in materials:
-        bundle[spec.credential_name] = keys.material_to_text(spec, material)
+    plain = {spec.name: keys.material_to_text(spec, material) for spec, material in materials}
+    texts = [
+        HandedText(spec=spec, plain=plain[spec.name], written=item.secret)
+        for (spec, _), item in zip(materials, issued, strict=True)
+    ]
+    bundle = bundle_of(flow, texts)
     return IssuedFlow(
         flow=flow,
-        credentials={name: bundle[name] for name in flow.contract.bundle},
-        callback_secret=bundle[CALLBACK_SIGNING.credential_name],
-        upstream_secret=bundle[UPSTREAM_SIGNING.credential_name],
+        credentials=bundle.credentials,
+        extra=bundle.extra,
+        callback_secret=plain[CALLBACK_SIGNING.name],
+        upstream_secret=plain[UPSTREAM_SIGNING.name],
         keys=issued,
     )
 

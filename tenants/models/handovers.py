@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -42,3 +43,11 @@ class HandOver(models.Model):
 
     def __str__(self) -> str:
         return f"hand-over of {self.created_at:%Y-%m-%d %H:%M}"
+
+    def waits(self, now: datetime) -> bool:
+        """Return whether the link is neither opened nor withdrawn nor expired at ``now``.
+
+        Whether it opens depends on its versions and its flow too.
+        """
+        is_over = self.opened_at is not None or self.withdrawn_at is not None
+        return not is_over and now < self.expires_at

@@ -1,0 +1,61 @@
+"""What a partner is handed: the bundle of the contract, and what else is for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from crypto_schemes.keys import PurposeSpec
+from tenants.models import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class HandedText:
+    """One secret as text: ``plain`` as every contract writes it (AES in base64, RSA as the PEM of
+    the public half), ``written`` as the options of this flow have it.
+    """
+
+    spec: PurposeSpec
+    plain: str = field(repr=False)
+    written: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A secret for the partner that the contract's bundle has no member for."""
+
+    name: str
+    title: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerBundle:
+    """``credentials`` are members of the contract's bundle, in its order."""
+
+    credentials: Mapping[str, str] = field(repr=False)
+    extra: tuple[Extra, ...] = field(repr=False)
+
+
+def is_for_partner(spec: PurposeSpec) -> bool:
+    """Return whether a secret of ``spec`` may be handed to a partner."""
+    return spec.shared and not spec.for_own_service
+
+
+def bundle_of(flow: Flow, texts: Iterable[HandedText]) -> PartnerBundle:
+    """Return the public names of ``flow`` with ``texts``, those that are for the partner."""
+    given = [text for text in texts if is_for_partner(text.spec)]
+    members = dict(flow.identity) | {text.spec.credential_name: text.plain for text in given}
+    credentials = {name: members[name] for name in flow.contract.bundle if name in members}
+    known = set(credentials.values())
+    extra = tuple(
+        Extra(
+            # A key in another writing than its member's needs another name.
+            name=text.spec.credential_name if text.written == text.plain else text.spec.name,
+            title=text.spec.title,
+            value=text.written,
+        )
+        for text in given
+        if text.written not in known
+    )
+    return PartnerBundle(credentials=credentials, extra=extra)
