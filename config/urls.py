@@ -12,7 +12,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config import health
 from config.openapi import openapi
-from console.handover import handover
+from console.handover import handover, open_handover
 from crypto_schemes import registry
 
 _protocols = [import_module(f"flows_endpoint.{name}.urls") for name in registry.NAMES]
@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("handover", handover, name="handover"),
+    path("handover/open", open_handover, name="handover-open"),
     path("openapi.json", openapi, name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     *(path("", include(module)) for module in _protocols),

@@ -16,11 +16,12 @@ import json
 import logging
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from crypto_schemes.errors import SchemeError
 from flows_endpoint.exchange import Refusal
@@ -49,14 +50,24 @@ _UNREADABLE: Final = (
 )
 
 
+@require_safe
+def handover(request: HttpRequest) -> HttpResponse:
+    """Serve the page every link leads to. It says the same to everybody and uses nothing up."""
+    return _page("handover/link.html", {})
+
+
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("token")
 @sensitive_variables("token", "handed")
-def handover(request: HttpRequest) -> HttpResponse:
-    """Serve the page of every link; by POST, open the link whose token the form has."""
+def open_handover(request: HttpRequest) -> HttpResponse:
+    """Open the link whose token the form has, by POST; anything else leads to the form.
+
+    Has an address of its own: from a page at the address of the links, following another link would
+    only change the fragment, and load nothing.
+    """
     if request.method != "POST":
-        return _page("handover/link.html", {})
+        return HttpResponseRedirect(reverse("handover"))
     address = caller_address(request)
     token = _token(request)
     try:

@@ -29,6 +29,7 @@ class ClientAdmin(UndeletableAdmin):
     search_fields = ("slug", "name", "contact_email")
     fields = (*_FIELDS, "flow_list", "created_at")
     readonly_fields = ("flow_list", "created_at")
+    change_form_template = "admin/tenants/client_change.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         """Return the clients with the number of their flows."""
@@ -63,6 +64,12 @@ class ClientAdmin(UndeletableAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         except RefusedError as refused:
             return _back(request, refused)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Client) -> HttpResponse:
+        """Lead to the page of the client just made: its first flow is the next step."""
+        if not self.has_view_or_change_permission(request, obj):
+            return super().response_post_save_add(request, obj)
+        return HttpResponseRedirect(reverse("admin:tenants_client_change", args=[obj.pk]))
 
     def save_model(
         self,

@@ -125,7 +125,7 @@ class HandOverAdmin(ReadOnlyAdmin):
     def state(self, handover: HandOver) -> str:
         """Return what became of it."""
         stands = standing(handover, timezone.now())
-        return f"{stands.word}: {stands.more}"
+        return f"{stands.word} {stands.more}".rstrip()
 
     @admin.display(description="Shows")
     def shown(self, handover: HandOver) -> str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from tenants import lifecycle
-from tenants.models import Flow, HandOver, Key
+from tenants.models import Flow, HandOver, HandOverState, Key
 
 #: How many links the page of a flow shows.
 _LATEST: Final = 8
@@ -23,6 +23,14 @@ _LIFETIMES: Final = (
     (168, "7 days"),
     (336, "14 days"),
 )
+_VARIANTS: Final = {
+    HandOverState.WAITING: "info",
+    HandOverState.OPENED: "success",
+    HandOverState.WITHDRAWN: "",
+    HandOverState.EXPIRED: "warning",
+    HandOverState.CLOSED: "danger",
+}
+_WITHDRAWABLE: Final = (HandOverState.WAITING, HandOverState.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ def handover_context(flow: Flow, request: HttpRequest) -> dict[str, Any]:
                 handover=handover,
                 shows=contents(handover),
                 stands=standing(handover, now),
-                may_withdraw=may_withdraw and handover.waits(now),
+                may_withdraw=may_withdraw and handover.state(now) in _WITHDRAWABLE,
             )
             for handover in latest
         ],
@@ -83,14 +91,14 @@ def contents(handover: HandOver) -> str:
 
 def standing(handover: HandOver, now: datetime) -> Standing:
     """Return what became of a link."""
+    state = handover.state(now)
+    more = ""
     if handover.opened_at is not None:
         source = f" from {handover.opened_from}" if handover.opened_from else ""
-        return Standing("opened", "success", f"{handover.opened_at:%Y-%m-%d %H:%M}{source}")
-    if handover.withdrawn_at is not None:
-        return Standing("withdrawn", "", f"{handover.withdrawn_at:%Y-%m-%d %H:%M}")
-    if not handover.waits(now):
-        return Standing("expired", "warning", "It was never opened.")
-    ended = sorted(key.title for key in handover.keys.all() if not key.opens(now))
-    if ended:
-        return Standing("closed", "danger", f"No longer opens anything: {', '.join(ended)}.")
-    return Standing("waits", "info", "Not opened yet.")
+        more = f"{handover.opened_at:%Y-%m-%d %H:%M}{source}"
+    elif handover.withdrawn_at is not None:
+        more = f"{handover.withdrawn_at:%Y-%m-%d %H:%M}"
+    elif state == HandOverState.CLOSED:
+        ended = ", ".join(sorted(key.title for key in handover.ended_keys(now)))
+        more = f"{ended} has ended."
+    return Standing(str(state), _VARIANTS[state], more)

@@ -29,7 +29,7 @@ from tenants import at_rest
 from tenants.actors import Actor
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow
 from tenants.lifecycle.bundles import HandedText, PartnerBundle, bundle_of, is_for_partner
-from tenants.models import Flow, HandOver, Key, KeyState
+from tenants.models import Flow, HandOver, HandOverState, Key, KeyState
 
 #: How long a link opens, unless said otherwise.
 DEFAULT_LIFETIME: Final = timedelta(hours=72)
@@ -45,8 +45,8 @@ _CURRENT: Final = (KeyState.STAGED, KeyState.ACTIVE)
 class HandOverClosedError(LifecycleError):
     """A link does not open. Nothing was changed, and the message is the same for every reason.
 
-    ``why`` is for the log and never for who asks: ``unknown``, ``opened``, ``withdrawn``,
-    ``expired``, ``key_ended`` or ``switched_off``. ``handover_id`` is None for ``unknown``.
+    ``why`` is for the log and never for who asks: ``unknown``, ``switched_off``,
+    ``not_for_partner``, or the state of the link. ``handover_id`` is None for ``unknown``.
     """
 
     def __init__(self, why: str, handover_id: UUID | None = None) -> None:
@@ -244,17 +244,14 @@ def _chosen(flow: Flow, ids: Collection[UUID] | None) -> list[Key]:
 
 def _why_closed(handover: HandOver, flow: Flow, covered: Sequence[Key], now: datetime) -> str:
     """Return why the link does not open, or an empty text."""
-    if handover.opened_at is not None:
-        return "opened"
-    if handover.withdrawn_at is not None:
-        return "withdrawn"
-    if now >= handover.expires_at:
-        return "expired"
+    state = handover.state(now)
+    if state != HandOverState.WAITING:
+        return str(state)
     if not (flow.is_enabled and flow.client.is_enabled):
         return "switched_off"
     for_partner = _names_for_partner(flow)
-    if not covered or not all(key.opens(now) and key.purpose in for_partner for key in covered):
-        return "key_ended"
+    if not covered or not all(key.purpose in for_partner for key in covered):
+        return "not_for_partner"
     return ""
 
 

@@ -4,7 +4,7 @@ from tenants.models.approvals import ApprovalRequest, ApprovalState
 from tenants.models.audit import AuditEntry, AuditHead
 from tenants.models.clients import Client
 from tenants.models.flows import Backend, Flow, scheme_choices
-from tenants.models.handovers import HandOver
+from tenants.models.handovers import HandOver, HandOverState
 from tenants.models.installation import InternalSecret, KeyringEpoch, ProcessReport
 from tenants.models.keys import (
     ENDED_STATES,
@@ -25,6 +25,7 @@ __all__ = [
     "Client",
     "Flow",
     "HandOver",
+    "HandOverState",
     "InternalSecret",
     "Key",
     "KeyState",

@@ -12,6 +12,16 @@ from tenants.models.flows import Flow
 from tenants.models.keys import Key
 
 
+class HandOverState(models.TextChoices):
+    """Where a link stands. Worked out from its times and versions, stored nowhere."""
+
+    WAITING = "waiting", "Waits to be opened"
+    OPENED = "opened", "Opened"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired, never opened"
+    CLOSED = "closed", "Does not open: a version it shows has ended"
+
+
 class HandOver(models.Model):
     """A link that shows the secrets of some key versions once.
 
@@ -44,10 +54,18 @@ class HandOver(models.Model):
     def __str__(self) -> str:
         return f"hand-over of {self.created_at:%Y-%m-%d %H:%M}"
 
-    def waits(self, now: datetime) -> bool:
-        """Return whether the link is neither opened nor withdrawn nor expired at ``now``.
+    def state(self, now: datetime) -> HandOverState:
+        """Return where the link stands at ``now``; reads the versions it shows."""
+        if self.opened_at is not None:
+            return HandOverState.OPENED
+        if self.withdrawn_at is not None:
+            return HandOverState.WITHDRAWN
+        if now >= self.expires_at:
+            return HandOverState.EXPIRED
+        if self.ended_keys(now):
+            return HandOverState.CLOSED
+        return HandOverState.WAITING
 
-        Whether it opens depends on its versions and its flow too.
-        """
-        is_over = self.opened_at is not None or self.withdrawn_at is not None
-        return not is_over and now < self.expires_at
+    def ended_keys(self, now: datetime) -> list[Key]:
+        """Return the versions for whose end the link does not open any more."""
+        return [key for key in self.keys.all() if not key.opens(now)]

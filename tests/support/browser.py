@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -16,16 +17,41 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.support.services import require_program
 
 
+#: What a hand takes, in seconds: to point at something and press, and to type one character, each
+#: with the thought before it. Source: Card, Moran and Newell, The Psychology of Human-Computer
+#: Interaction (1983), the keystroke-level model: M 1.35, H 0.4, P 1.1, BB 0.2; K 0.28.
+_PRESS_SECONDS: Final = 1.35 + 0.4 + 1.1 + 0.2
+_KEY_SECONDS: Final = 0.28
+
+
 class Person:
-    """Somebody in front of the browser, who sees one copy of the product."""
+    """Somebody in front of the browser, who sees one copy of the product.
+
+    What they do with their hands is counted in ``presses`` (of the mouse: a button, a link, a field
+    to type into, the address bar) and ``keystrokes``.
+    """
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self.driver = driver
+        self.presses = 0
+        self.keystrokes = 0
         self._url = url
+
+    @property
+    def hand_seconds(self) -> float:
+        """Return how long a person of average skill takes for what was done so far."""
+        return self.presses * _PRESS_SECONDS + self.keystrokes * _KEY_SECONDS
 
     def open(self, path: str) -> None:
         """Type an address of the product."""
+        self.presses += 1
+        self.keystrokes += len(path)
         self.driver.get(self._url + path)
+
+    def follow(self, link: str) -> None:
+        """Press a link somebody sent, to wherever it leads."""
+        self.presses += 1
+        self.driver.get(link)
 
     def find(self, selector: str) -> WebElement:
         """Return the element, once it is there."""
@@ -35,17 +61,25 @@ class Person:
 
     def fill_in(self, selector: str, text: str) -> None:
         """Type ``text`` instead of what a field holds."""
+        self.presses += 1
+        self.keystrokes += len(text)
         field = self.find(selector)
         field.clear()
         field.send_keys(text)
 
     def press(self, selector: str) -> None:
         """Press a button or link that leads to another page, and wait for that page."""
+        self.presses += 1
         element = self.find(selector)
         page = self.find("html")
         # By script: what sticks to the window's edge may lie over it, as for a person who scrolls.
         self.driver.execute_script("arguments[0].click()", element)
         WebDriverWait(self.driver, 30).until(lambda _: _is_gone(page))
+
+    def click(self, selector: str) -> None:
+        """Press a button that stays on the page."""
+        self.presses += 1
+        self.find(selector).click()
 
     @property
     def page(self) -> str:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import sys
-import uuid
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -25,14 +24,13 @@ from rich.text import Text
 
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.management import waiting
+from tenants.management import handover_verbs, waiting
+from tenants.management.naming import FLOW_HELP, KEY_HELP, find_flow, find_key, iso_time
 from tenants.management.refusals import as_command_errors
-from tenants.models import Flow, Key, KeyState
+from tenants.models import Key, KeyState
 
 #: Longest pasted secret, in bytes: an RSA-4096 key in PEM takes 3.3 kB.
 _LONGEST: Final = 65_536
-_FLOW_HELP: Final = "SCHEME/ADDRESS, or the flow's id."
-_KEY_HELP: Final = "SCHEME/ADDRESS/PURPOSE/VERSION, or the id of the version."
 #: Columns of text that a table takes at most.
 _WIDTH: Final = 160
 _COLUMNS: Final = ("flow", "purpose", "version", "state", "fingerprint", "last used", "uses")
@@ -54,7 +52,7 @@ class Command(BaseCommand):
 
         verb = add("list", "List versions, without their secrets.")
         verb.add_argument("--client", metavar="SLUG", help="Of this client only.")
-        verb.add_argument("--flow", metavar="FLOW", help=f"Of this flow only: {_FLOW_HELP}")
+        verb.add_argument("--flow", metavar="FLOW", help=f"Of this flow only: {FLOW_HELP}")
         verb.add_argument("--purpose", metavar="PURPOSE", help="For this purpose only.")
         verb.add_argument(
             "--state", action="append", choices=KeyState.values, help="May be given many times."
@@ -100,6 +98,7 @@ class Command(BaseCommand):
         verb = _of_key(add("destroy", "Erase the material of a retired or revoked version."))
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
         _of_key(add("export-public", "Print the public half of an RSA version as PEM."))
+        handover_verbs.add_arguments(verbs)
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Do the verb. Raises CommandError; then nothing was changed."""
@@ -115,12 +114,12 @@ _Report = tuple[Mapping[str, Any], Callable[[Console], None]]
 
 
 def _of_flow(verb: ArgumentParser) -> None:
-    verb.add_argument("flow", metavar="FLOW", help=_FLOW_HELP)
+    verb.add_argument("flow", metavar="FLOW", help=FLOW_HELP)
     verb.add_argument("purpose", metavar="PURPOSE", help="Such as api_key; see key list.")
 
 
 def _of_key(verb: ArgumentParser) -> ArgumentParser:
-    verb.add_argument("key", metavar="KEY", help=_KEY_HELP)
+    verb.add_argument("key", metavar="KEY", help=KEY_HELP)
     return verb
 
 
@@ -133,7 +132,7 @@ def _list(given: Mapping[str, Any]) -> _Report:
     if given["client"]:
         keys = keys.filter(flow__client__slug=given["client"])
     if given["flow"]:
-        keys = keys.filter(flow=_flow(given["flow"]))
+        keys = keys.filter(flow=find_flow(given["flow"]))
     if given["purpose"]:
         keys = keys.filter(purpose=given["purpose"])
     if given["state"]:
@@ -142,7 +141,7 @@ def _list(given: Mapping[str, Any]) -> _Report:
 
 
 def _generate(given: Mapping[str, Any]) -> _Report:
-    flow = _flow(given["flow"])
+    flow = find_flow(given["flow"])
     issued = lifecycle.generate_key(
         Actor.command_line(), flow, given["purpose"], version=given["version_number"]
     )
@@ -157,7 +156,7 @@ def _generate(given: Mapping[str, Any]) -> _Report:
 
 
 def _import(given: Mapping[str, Any]) -> _Report:
-    flow = _flow(given["flow"])
+    flow = find_flow(given["flow"])
     path = given["passphrase_file"]
     passphrase = _read(path).rstrip("\r\n") if path else ""
     key = lifecycle.import_text(
@@ -173,7 +172,7 @@ def _import(given: Mapping[str, Any]) -> _Report:
 def _promote(given: Mapping[str, Any]) -> _Report:
     # Beyond what a timedelta takes it is too long as well.
     days = max(-1, min(given["overlap_days"], lifecycle.LONGEST_OVERLAP.days + 1))
-    key, override = _key(given["key"]), given["force"] or ""
+    key, override = find_key(given["key"]), given["force"] or ""
     if key.state == KeyState.STAGED and not override:
         waiting.wait_until_loaded(key.flow_id, given["wait"])
     return _moved(
@@ -184,22 +183,22 @@ def _promote(given: Mapping[str, Any]) -> _Report:
 
 
 def _retire(given: Mapping[str, Any]) -> _Report:
-    key = _key(given["key"])
+    key = find_key(given["key"])
     return _moved(lifecycle.retire_key(Actor.command_line(), key, reason=given["reason"]))
 
 
 def _revoke(given: Mapping[str, Any]) -> _Report:
-    key = _key(given["key"])
+    key = find_key(given["key"])
     return _moved(lifecycle.revoke_key(Actor.command_line(), key, reason=given["reason"]))
 
 
 def _destroy(given: Mapping[str, Any]) -> _Report:
-    key = _key(given["key"])
+    key = find_key(given["key"])
     return _moved(lifecycle.destroy_key(Actor.command_line(), key, reason=given["reason"]))
 
 
 def _export_public(given: Mapping[str, Any]) -> _Report:
-    key = _key(given["key"])
+    key = find_key(given["key"])
     if not key.public_pem:
         raise CommandError(f"{key.title} has no public half.")
 
@@ -219,44 +218,11 @@ _VERBS: Final[dict[str, Callable[[Mapping[str, Any]], _Report]]] = {
     "revoke": _revoke,
     "destroy": _destroy,
     "export-public": _export_public,
+    "handover": handover_verbs.run,
 }
 
 
 # --- the parts -----------------------------------------------------------------------------
-
-
-def _flow(text: str) -> Flow:
-    flows = Flow.objects.select_related("client")
-    scheme, separator, address = text.partition("/")
-    found = flows.filter(scheme=scheme, address=address) if separator else _by_id(flows, text)
-    flow = found.first()
-    if flow is None:
-        raise CommandError(f"There is no flow {text}. Write it as {_FLOW_HELP}")
-    return flow
-
-
-def _key(text: str) -> Key:
-    keys = Key.objects.select_related("flow__client")
-    parts = text.split("/")
-    found = keys.none()
-    if len(parts) == 1:
-        found = _by_id(keys, text)
-    elif len(parts) == 4 and parts[3].isdecimal() and len(parts[3]) < 10:
-        scheme, address, purpose, version = parts
-        found = keys.filter(
-            flow__scheme=scheme, flow__address=address, purpose=purpose, version=int(version)
-        )
-    key = found.first()
-    if key is None:
-        raise CommandError(f"There is no key version {text}. Write it as {_KEY_HELP}")
-    return key
-
-
-def _by_id(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-    try:
-        return rows.filter(pk=uuid.UUID(text))
-    except ValueError:
-        return rows.none()
 
 
 def _read(path: str) -> str:
@@ -286,18 +252,14 @@ def _facts(key: Key) -> dict[str, Any]:
         "version": key.version,
         "state": str(key.state),
         "fingerprint": key.fingerprint,
-        "created_at": _time(key.created_at),
-        "activated_at": _time(key.activated_at),
-        "accept_until": _time(key.accept_until),
-        "ended_at": _time(key.ended_at),
+        "created_at": iso_time(key.created_at),
+        "activated_at": iso_time(key.activated_at),
+        "accept_until": iso_time(key.accept_until),
+        "ended_at": iso_time(key.ended_at),
         "end_reason": key.end_reason,
-        "last_used_at": _time(key.last_used_at),
+        "last_used_at": iso_time(key.last_used_at),
         "use_count": key.use_count,
     }
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
 
 
 def _moved(key: Key) -> _Report:
