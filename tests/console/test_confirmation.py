@@ -14,7 +14,7 @@ from django.urls import reverse
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
-from tenants.models import AuditEntry, Flow, Key
+from tenants.models import AuditEntry, Flow, HandOver, Key
 from tests.console.conftest import PASSWORD, App
 from tests.tenants.admin_pages import flow_url, form_of, new_flow_url, verb_url
 
@@ -34,7 +34,7 @@ def let_pass(browser: Browser, seconds: int) -> None:
     session.save()
 
 
-def buttons(staged: Key) -> list[tuple[str, dict[str, str]]]:
+def buttons(staged: Key, handover: HandOver) -> list[tuple[str, dict[str, str]]]:
     active = staged.flow.keys.get(purpose="api_key", state="active")
     return [
         (verb_url(staged, "promote"), {"overlap_days": "7"}),
@@ -48,19 +48,35 @@ def buttons(staged: Key) -> list[tuple[str, dict[str, str]]]:
             reverse("admin:tenants_flow_import", args=[staged.flow_id]),
             {"purpose": "api_key", "text": "0123456789abcdef0123456789abcdef"},
         ),
+        (
+            reverse("admin:tenants_handover_make", args=[staged.flow_id]),
+            {"key": str(staged.pk)},
+        ),
+        (reverse("admin:tenants_handover_withdraw", args=[handover.pk]), {}),
     ]
 
 
-def test_a_stale_session_does_nothing_with_keys(root: User, log_in: LogIn, staged: Key) -> None:
+def everything() -> tuple[Any, ...]:
+    return (
+        list(Key.objects.values().order_by("pk")),
+        list(HandOver.objects.values().order_by("pk")),
+        AuditEntry.objects.count(),
+    )
+
+
+def test_a_stale_session_does_nothing_with_keys(
+    root: User, log_in: LogIn, staged: Key, actor: Actor
+) -> None:
+    handover = lifecycle.create_handover(actor, staged.flow).handover
     browser = log_in(root)
     let_pass(browser, 301)
-    before = (list(Key.objects.values().order_by("pk")), AuditEntry.objects.count())
-    for url, data in buttons(staged):
+    before = everything()
+    for url, data in buttons(staged, handover):
         answer = browser.post(url, data)
         target = urlsplit(answer["Location"])
         assert (answer.status_code, target.path) == (302, CONFIRM), url
         assert parse_qs(target.query) == {"next": [flow_url(staged.flow)]}
-    assert (list(Key.objects.values().order_by("pk")), AuditEntry.objects.count()) == before
+    assert everything() == before
 
 
 def test_the_password_makes_it_fresh_for_five_minutes(

@@ -13,7 +13,7 @@ from callbacks.models import Delivery
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
-from tenants.models import Flow, Key
+from tenants.models import Flow, HandOver, Key
 from tests.callbacks.outbox import put
 from tests.tenants.admin_pages import flow_url, form_of, new_flow_url, verb_url
 
@@ -40,6 +40,8 @@ PAGES: dict[str, set[str]] = {
     "tenants_key_changelist": LOOKING,
     "tenants_key_change": LOOKING,
     "tenants_key_public": LOOKING,
+    "tenants_handover_changelist": LOOKING,
+    "tenants_handover_change": LOOKING,
     "tenants_auditentry_changelist": OVERSEEING,
     "callbacks_delivery_changelist": LOOKING,
     "callbacks_delivery_change": LOOKING,
@@ -62,6 +64,11 @@ def staged(flow: Flow, actor: Actor) -> Key:
 
 
 @pytest.fixture
+def handover(flow: Flow, actor: Actor) -> HandOver:
+    return lifecycle.create_handover(actor, flow).handover
+
+
+@pytest.fixture
 def delivery(flow: Flow) -> Delivery:
     return put(flow)
 
@@ -79,12 +86,13 @@ def test_the_roles_are_made_by_migration() -> None:
 
 
 @pytest.mark.parametrize("role", [*sorted(LOOKING), ""])
-def test_pages(role: str, staged: Key, delivery: Delivery) -> None:
+def test_pages(role: str, staged: Key, handover: HandOver, delivery: Delivery) -> None:
     browser = sign_in_as(role) if role else Browser()
     rows = {
         "tenants_client": staged.flow.client_id,
         "tenants_flow": staged.flow_id,
         "tenants_key": staged.pk,
+        "tenants_handover": handover.pk,
         "callbacks_delivery": delivery.pk,
     }
     for name, roles in PAGES.items():
@@ -98,12 +106,17 @@ def test_pages(role: str, staged: Key, delivery: Delivery) -> None:
 
 
 @pytest.mark.parametrize("role", [*sorted(LOOKING), ""])
-def test_buttons(role: str, staged: Key, delivery: Delivery, actor: Actor) -> None:
+def test_buttons(
+    role: str, staged: Key, handover: HandOver, delivery: Delivery, actor: Actor
+) -> None:
     flow = staged.flow
     browser = sign_in_as(role) if role else Browser()
     other = lifecycle.generate_key(actor, flow, "whatsapp_rsa").key
     generate = reverse("admin:tenants_flow_generate", args=[flow.pk])
     take = reverse("admin:tenants_flow_import", args=[flow.pk])
+    make = reverse("admin:tenants_handover_make", args=[flow.pk])
+    withdraw = reverse("admin:tenants_handover_withdraw", args=[handover.pk])
+    secret = str(flow.keys.get(purpose="app_secret").pk)
     client = reverse("admin:tenants_client_change", args=[flow.client_id])
     posts: list[tuple[str, dict[str, str], set[str], Callable[[], object]]] = [
         (verb_url(staged, "promote"), {"overlap_days": "7"}, KEYS, lambda: _state(staged)),
@@ -111,6 +124,8 @@ def test_buttons(role: str, staged: Key, delivery: Delivery, actor: Actor) -> No
         (verb_url(staged, "revoke"), {"reason": "leaked"}, KEYS, lambda: _state(staged)),
         (generate, {"purpose": "whatsapp_rsa", "version": "4"}, KEYS, Key.objects.count),
         (take, {"purpose": "app_secret", "text": "7f3a" * 8}, KEYS, Key.objects.count),
+        (make, {"key": secret}, KEYS, HandOver.objects.count),
+        (withdraw, {}, KEYS, lambda: HandOver.objects.get(pk=handover.pk).withdrawn_at),
         (client, {"slug": "acme", "name": "Renamed"}, OPERATING, lambda: _name(flow)),
     ]
     for url, data, roles, look in posts:
@@ -122,7 +137,7 @@ def test_buttons(role: str, staged: Key, delivery: Delivery, actor: Actor) -> No
         elif role not in roles:
             assert answer.status_code == 403, url
     page = browser.get(flow_url(flow)).content.decode()
-    for verb in ("generate", "import", "revoke"):
+    for verb in ("generate", "import", "revoke", "make"):
         assert (f"/{verb}/" in page) == (role in KEYS)
 
 

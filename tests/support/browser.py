@@ -16,7 +16,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.support.services import require_program
 
-
 #: What a hand takes, in seconds: to point at something and press, and to type one character, each
 #: with the thought before it. Source: Card, Moran and Newell, The Psychology of Human-Computer
 #: Interaction (1983), the keystroke-level model: M 1.35, H 0.4, P 1.1, BB 0.2; K 0.28.

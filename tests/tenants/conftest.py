@@ -1,11 +1,18 @@
-"""The people of the admin tests: nobody, staff without rights, a viewer, an administrator."""
+"""The people of the admin tests, nobody to an administrator, and ``manage.py key`` as typed."""
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import ManagementUtility
+from django.db import connections
 from django.test import Client as Browser
 
 from tests.support import test_keys
@@ -36,3 +43,48 @@ def sign_in(db: None) -> Callable[..., Browser]:
 def administrator(sign_in: Callable[..., Browser]) -> Browser:
     """A browser signed in as a superuser."""
     return sign_in(is_superuser=True)
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run the command as from a shell: exit code, standard output, standard error."""
+    # Django closes the connection after a command, and the test's transaction with it.
+    monkeypatch.setattr(connections, "close_all", lambda: None)
+
+    def run(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
+        code = 0
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            try:
+                ManagementUtility(["manage.py", "key", *arguments]).execute()
+            except SystemExit as stopped:
+                code = int(stopped.code or 0)
+        return code, out.getvalue(), err.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def run(shell: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """Run the command, which must succeed and print nothing but its result."""
+
+    def run(*arguments: str, given: bytes = b"") -> str:
+        code, out, err = shell(*arguments, given=given)
+        assert (code, err) == (0, "")
+        return out
+
+    return run
+
+
+@pytest.fixture
+def report(run: Callable[..., str]) -> Callable[..., dict[str, Any]]:
+    """Run the command with --json; return the one object it prints."""
+
+    def report(*arguments: str, given: bytes = b"") -> dict[str, Any]:
+        out = run(*arguments, "--json", given=given)
+        assert out.endswith("\n")
+        assert out.count("\n") == 1
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+    return report

@@ -34,6 +34,30 @@ def test_a_client_is_created(administrator: Browser) -> None:
     assert (entry.verb, entry.client, entry.actor) == ("client.create", client, "root")
 
 
+def test_after_a_client_comes_its_first_flow(sign_in: Callable[..., Browser]) -> None:
+    add = reverse("admin:tenants_client_add")
+    browser = sign_in("add_client", "view_client", "add_flow")
+    answer = browser.post(add, {"slug": "shop", "name": "The Shop"}, follow=True)
+    client = Client.objects.get(slug="shop")
+    page = reverse("admin:tenants_client_change", args=[client.pk])
+    assert answer.redirect_chain == [(page, 302)]
+    next_step = f"{reverse('admin:tenants_flow_add')}?client={client.pk}"
+    assert f'href="{next_step}"' in answer.content.decode()
+    chosen = browser.get(next_step + "&scheme=citcall").content.decode()
+    assert f'<option value="{client.pk}" selected>' in chosen
+    other = sign_in("add_client", "view_client")
+    answer = other.post(add, {"slug": "other", "name": "Other"}, follow=True)
+    assert "Add a flow for this client" not in answer.content.decode()
+
+
+def test_who_may_only_add_clients_is_not_led_where_they_may_not_go(
+    sign_in: Callable[..., Browser],
+) -> None:
+    browser = sign_in("add_client")
+    answer = browser.post(reverse("admin:tenants_client_add"), {"slug": "shop", "name": "Shop"})
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+
+
 @pytest.mark.parametrize("slug", ["", "acme", "a b", "ä" * 3, "x" * 65])
 def test_a_bad_or_used_slug_creates_no_client(
     administrator: Browser, client_row: Client, slug: str

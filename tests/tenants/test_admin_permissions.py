@@ -12,14 +12,14 @@ from django.urls import reverse
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
-from tenants.models import AuditEntry, Client, Flow, Key
+from tenants.models import AuditEntry, Client, Flow, HandOver, Key
 from tests.tenants.admin_pages import flow_url, form_of, new_flow_url, verb_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
 Make = Callable[..., IssuedFlow]
 SignIn = Callable[..., Browser]
 
-VIEWER = ("view_client", "view_flow", "view_key", "view_auditentry")
+VIEWER = ("view_client", "view_flow", "view_key", "view_handover", "view_auditentry")
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Scene:
     staged: Key
     active: Key
     client: Client
+    handover: HandOver
     entry: AuditEntry = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +41,7 @@ class Scene:
             list(Client.objects.values().order_by("pk")),
             list(Flow.objects.values().order_by("pk")),
             list(Key.objects.values().order_by("pk")),
+            list(HandOver.objects.values().order_by("pk")),
             AuditEntry.objects.count(),
         )
 
@@ -49,7 +51,8 @@ def scene(make_flow: Make, actor: Actor, client_row: Client) -> Scene:
     flow = make_flow("citcall").flow
     staged = lifecycle.generate_key(actor, flow, "api_key").key
     active = flow.keys.get(purpose="api_key", state="active")
-    return Scene(flow=flow, staged=staged, active=active, client=client_row)
+    handover = lifecycle.create_handover(actor, flow).handover
+    return Scene(flow=flow, staged=staged, active=active, client=client_row, handover=handover)
 
 
 #: Every address that shows something, and the permission it needs.
@@ -70,6 +73,11 @@ PAGES: dict[str, tuple[Callable[[Scene], str], str]] = {
     "new flow": (lambda scene: new_flow_url("citcall"), "add_flow"),
     "keys": (lambda scene: reverse("admin:tenants_key_changelist"), "view_key"),
     "key": (lambda scene: reverse("admin:tenants_key_change", args=[scene.staged.pk]), "view_key"),
+    "hand-overs": (lambda scene: reverse("admin:tenants_handover_changelist"), "view_handover"),
+    "hand-over": (
+        lambda scene: reverse("admin:tenants_handover_change", args=[scene.handover.pk]),
+        "view_handover",
+    ),
     "audit trail": (
         lambda scene: reverse("admin:tenants_auditentry_changelist"),
         "view_auditentry",
@@ -116,6 +124,16 @@ VERBS: dict[str, tuple[Callable[[Scene], str], dict[str, str], str]] = {
     ),
     "retire": (lambda scene: verb_url(scene.staged, "retire"), {}, "change_key"),
     "revoke": (lambda scene: verb_url(scene.active, "revoke"), {"reason": "leaked"}, "change_key"),
+    "make a hand-over": (
+        lambda scene: reverse("admin:tenants_handover_make", args=[scene.flow.pk]),
+        {"hours": "24"},
+        "add_handover",
+    ),
+    "withdraw a hand-over": (
+        lambda scene: reverse("admin:tenants_handover_withdraw", args=[scene.handover.pk]),
+        {},
+        "change_handover",
+    ),
 }
 
 
@@ -174,6 +192,8 @@ def test_a_verb_by_the_right_person_is_done_and_audited(
     if verb == "edit flow":
         data = form_of(browser.get(url(scene)).content.decode(), "allowed_networks")
         data["callback_url"] = "https://partner.example/"
+    if verb == "make a hand-over":
+        data = {**data, "key": str(scene.active.pk)}
     audited = AuditEntry.objects.count()
     before = scene.state()
     answer = browser.post(url(scene), data)
@@ -195,7 +215,18 @@ def browser_name(browser: Browser) -> str:
     return str(get_user(Request()).get_username())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("verb", ["generate", "import", "promote", "retire", "revoke"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "generate",
+        "import",
+        "promote",
+        "retire",
+        "revoke",
+        "make a hand-over",
+        "withdraw a hand-over",
+    ],
+)
 @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
 def test_no_other_method_does_a_verb(
     scene: Scene, administrator: Browser, verb: str, method: str
@@ -218,12 +249,13 @@ def test_a_verb_without_the_csrf_token_is_forbidden(scene: Scene, verb: str) -> 
     assert scene.state() == before
 
 
-@pytest.mark.parametrize("kind", ["client", "flow", "key", "auditentry"])
+@pytest.mark.parametrize("kind", ["client", "flow", "key", "handover", "auditentry"])
 def test_nothing_can_be_deleted(scene: Scene, administrator: Browser, kind: str) -> None:
     row = {
         "client": scene.client,
         "flow": scene.flow,
         "key": scene.staged,
+        "handover": scene.handover,
         "auditentry": scene.entry,
     }[kind]
     before = scene.state()
@@ -234,12 +266,12 @@ def test_nothing_can_be_deleted(scene: Scene, administrator: Browser, kind: str)
     assert scene.state() == before
 
 
-@pytest.mark.parametrize("kind", ["key", "auditentry"])
-def test_keys_and_audit_entries_cannot_be_typed_in(
+@pytest.mark.parametrize("kind", ["key", "handover", "auditentry"])
+def test_keys_hand_overs_and_audit_entries_cannot_be_typed_in(
     scene: Scene, administrator: Browser, kind: str
 ) -> None:
     before = scene.state()
-    row = scene.staged if kind == "key" else scene.entry
+    row = {"key": scene.staged, "handover": scene.handover, "auditentry": scene.entry}[kind]
     assert administrator.get(reverse(f"admin:tenants_{kind}_add")).status_code == 403
     assert administrator.post(reverse(f"admin:tenants_{kind}_add"), {}).status_code == 403
     url = reverse(f"admin:tenants_{kind}_change", args=[row.pk])
@@ -267,6 +299,7 @@ def test_who_may_not_see_keys_sees_a_flow_without_them(scene: Scene, sign_in: Si
     page = sign_in("view_flow").get(flow_url(scene.flow)).content.decode()
     assert scene.flow.address in page
     assert "Fingerprint" not in page
+    assert "Hand-over links" not in page
     assert scene.active.fingerprint[:4] not in page
 
 
@@ -283,3 +316,20 @@ def test_buttons_are_only_for_who_may_press_them(scene: Scene, sign_in: SignIn) 
     assert verb_url(scene.active, "promote") not in page
     assert verb_url(scene.active, "retire") not in page
     assert "/generate/" not in page
+
+
+def test_buttons_of_hand_overs_are_only_for_who_may_press_them(
+    scene: Scene, sign_in: SignIn
+) -> None:
+    make = reverse("admin:tenants_handover_make", args=[scene.flow.pk])
+    withdraw = reverse("admin:tenants_handover_withdraw", args=[scene.handover.pk])
+    for permissions, may_make, may_withdraw in (
+        (("view_handover",), False, False),
+        (("add_handover",), True, False),
+        (("change_handover",), False, True),
+    ):
+        browser = sign_in("view_flow", *permissions)
+        page = browser.get(flow_url(scene.flow)).content.decode()
+        assert "Hand-over links" in page
+        assert (f'"{make}"' in page) == may_make
+        assert (f'"{withdraw}"' in page) == may_withdraw

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 import uuid
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from django.core.management import ManagementUtility
-from django.db import connections
 
 from tenants import at_rest, lifecycle
 from tenants.actors import Actor
@@ -50,51 +45,6 @@ FACTS = [
 @pytest.fixture
 def flow(make_flow: Make) -> Flow:
     return make_flow("citcall", address="p1").flow
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """Run the command as from a shell: exit code, standard output, standard error."""
-    # Django closes the connection after a command, and the test's transaction with it.
-    monkeypatch.setattr(connections, "close_all", lambda: None)
-
-    def run(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
-        code = 0
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-            try:
-                ManagementUtility(["manage.py", "key", *arguments]).execute()
-            except SystemExit as stopped:
-                code = int(stopped.code or 0)
-        return code, out.getvalue(), err.getvalue()
-
-    return run
-
-
-@pytest.fixture
-def run(shell: Callable[..., tuple[int, str, str]]) -> Run:
-    """Run the command, which must succeed and print nothing but its result."""
-
-    def run(*arguments: str, given: bytes = b"") -> str:
-        code, out, err = shell(*arguments, given=given)
-        assert (code, err) == (0, "")
-        return out
-
-    return run
-
-
-@pytest.fixture
-def report(run: Run) -> Callable[..., dict[str, Any]]:
-    """Run the command with --json; return the one object it prints."""
-
-    def report(*arguments: str, given: bytes = b"") -> dict[str, Any]:
-        out = run(*arguments, "--json", given=given)
-        assert out.endswith("\n")
-        assert out.count("\n") == 1
-        found: dict[str, Any] = json.loads(out)
-        return found
-
-    return report
 
 
 def everything() -> tuple[Any, ...]:
