@@ -65,10 +65,11 @@ class ClientAdmin(UndeletableAdmin):
         except RefusedError as refused:
             return _back(request, refused)
 
-    def response_post_save_add(self, request: HttpRequest, obj: Client) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Client) -> HttpResponseRedirect:
         """Lead to the page of the client just made: its first flow is the next step."""
         if not self.has_view_or_change_permission(request, obj):
-            return super().response_post_save_add(request, obj)
+            elsewhere: HttpResponseRedirect = super().response_post_save_add(request, obj)
+            return elsewhere
         return HttpResponseRedirect(reverse("admin:tenants_client_change", args=[obj.pk]))
 
     def save_model(

@@ -173,7 +173,7 @@ def test_anything_but_a_small_form_burns_nothing(link: IssuedHandOver) -> None:
 
 
 def test_who_keeps_trying_is_held_off_and_the_link_stays_whole(link: IssuedHandOver) -> None:
-    guesser = {"REMOTE_ADDR": "203.0.113.66"}
+    guesser: dict[str, Any] = {"REMOTE_ADDR": "203.0.113.66"}
     for _ in range(WRONG_LINKS):
         assert send("A" * 43, **guesser).status_code == 404
     held_off = send(link.token, **guesser)

@@ -14,6 +14,7 @@ import urllib3
 from crypto_schemes.ciphers import mac
 from tests.support import product
 from tests.support.partner import Partner
+from tests.support.product import Product
 from tests.support.receiver import Receiver
 
 pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(180)]
@@ -34,10 +35,16 @@ def test_files_and_logs_hold_no_secret_and_no_plaintext(tmp_path: Path) -> None:
                 for scheme in ("kairos", "citcall", "isu", "whatsapp_flows", "flynn")
             }
             _traffic(flows, copy.url)
+            tokens = {_hand_over(copy, flow) for flow in flows.values()}
             receiver.wait_for(2, seconds=60)
         finally:
             copy.stop()
-    needles = {PHONE, PHONE[1:], NAME, copy.environment["SEALGATE_MASTER_KEYS"].split(":")[1]}
+    needles = tokens | {
+        PHONE,
+        PHONE[1:],
+        NAME,
+        copy.environment["SEALGATE_MASTER_KEYS"].split(":")[1],
+    }
     for flow in flows.values():
         for name, value in flow["credentials"].items():
             if name not in ("flow_id", "userid", "client_id", "org_id", "handle", "gstin"):
@@ -112,6 +119,22 @@ def _traffic(flows: dict[str, dict[str, Any]], url: str) -> None:
     flynn = Partner(flows["flynn"], url)
     status, _, _ = flynn.send(flynn.seal({"sensitive": {"data": NAME}}))
     assert status == 403
+
+
+def _hand_over(copy: Product, flow: dict[str, Any]) -> str:
+    """Have the credentials handed over by a link, try it twice, and return its token."""
+    name = f"{flow['scheme']}/{flow['address']}"
+    made = json.loads(copy.manage("key", "handover", "create", name, "--json").stdout)
+    token: str = made["url"].partition("#")[2]
+    for status in (200, 404):
+        answer = urllib3.request(
+            "POST",
+            f"{copy.url}/handover/open",
+            body=f"token={token}",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        assert answer.status == status
+    return token
 
 
 def _report(flow: dict[str, Any], url: str) -> None:

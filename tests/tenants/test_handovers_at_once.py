@@ -10,7 +10,7 @@ import pytest
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import HandedOver, HandOverClosedError, IssuedFlow, LifecycleError
-from tenants.models import AuditEntry, HandOver
+from tenants.models import AuditEntry, HandOver, Key
 from tests.support import other_process
 from tests.tenants.test_at_once import at_once
 
@@ -99,7 +99,10 @@ def test_it_is_opened_before_a_revocation_or_not_at_all(make_flow: Make, actor: 
         def open_(token: str = token) -> None:
             lifecycle.open_handover(token, address="203.0.113.9")
 
-        raised = at_once(open_, lambda key=key: lifecycle.revoke_key(actor, key, reason="leaked"))
+        def revoke(key: Key = key) -> None:
+            lifecycle.revoke_key(actor, key, reason="leaked")
+
+        raised = at_once(open_, revoke)
         assert all(isinstance(error, HandOverClosedError) for error in raised)
         verbs = list(AuditEntry.objects.filter(flow=flow).values_list("verb", flat=True))
         if raised:
