@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
-from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
+from tenants.models import AuditEntry, Client, Flow, HandOver, Key, KeyringEpoch
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
@@ -190,10 +190,20 @@ def test_two_clients_cannot_have_one_slug(client_row: Client) -> None:
             contact_email="",
             notes="",
             is_enabled=True,
+            needs_second_person=False,
             created_at=NOW,
         ),
         "slug",
     )
+
+
+def test_a_hand_over_is_opened_or_withdrawn_and_found_by_one_token(make_flow: Make) -> None:
+    flow = make_flow("citcall").flow
+    row = HandOver.objects.create(flow=flow, token_digest="a" * 64, expires_at=NOW)
+    both = {"opened_at": NOW, "withdrawn_at": NOW}
+    refused(lambda: set_values("tenants_handover", row.pk, **both), "handover_ends_once")
+    other = HandOver.objects.create(flow=flow, token_digest="b" * 64, expires_at=NOW)
+    refused(lambda: set_values("tenants_handover", other.pk, token_digest="a" * 64), "token_digest")
 
 
 def test_there_is_one_epoch() -> None:
