@@ -9,6 +9,7 @@ nobody else should wait for it. Locks are taken in one order, client, flows, key
 trail, epoch, so that no two verbs can wait for each other.
 """
 
+from tenants.lifecycle.barrier import NotLoadedError
 from tenants.lifecycle.base import VERBS, LifecycleError
 from tenants.lifecycle.clients import create_client, update_client
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
@@ -26,6 +27,7 @@ from tenants.lifecycle.keys import (
     retire_key,
     revoke_key,
 )
+from tenants.lifecycle.promotion import promote_when_loaded
 
 __all__ = [
     "DEFAULT_OVERLAP",
@@ -34,6 +36,7 @@ __all__ = [
     "IssuedFlow",
     "IssuedKey",
     "LifecycleError",
+    "NotLoadedError",
     "allowed_verbs",
     "create_client",
     "create_flow",
@@ -42,6 +45,7 @@ __all__ = [
     "import_key",
     "import_text",
     "promote_key",
+    "promote_when_loaded",
     "retire_expired_keys",
     "retire_key",
     "revoke_key",
