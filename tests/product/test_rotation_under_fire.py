@@ -47,12 +47,13 @@ class Size:
     kills: int
     rotations: int
     threads: int
+    pause: float
     seconds: float
 
 
 _SIZES = {
-    "sqlite": Size(requests=2_000, kills=2, rotations=3, threads=4, seconds=240),
-    "postgresql": Size(requests=20_000, kills=5, rotations=10, threads=6, seconds=420),
+    "sqlite": Size(requests=2_000, kills=2, rotations=3, threads=4, pause=4, seconds=240),
+    "postgresql": Size(requests=20_000, kills=5, rotations=10, threads=6, pause=10, seconds=420),
 }
 
 
@@ -89,7 +90,7 @@ def test_no_request_fails(fire: tuple[product.Product, Size]) -> None:
         fleet.go()
         fired_at = time.monotonic()
         all_rounds = [_rounds(flow, officer, fleet) for flow in flows]
-        killer = Killer(copy, officer)
+        killer = Killer(copy, officer, size.pause)
         workers: list[Rounds | Killer] = [*all_rounds, killer]
         for worker in workers:
             worker.start()

@@ -29,7 +29,8 @@ class Fleet:
         processes: int,
         threads: int,
     ) -> None:
-        self.connections = processes * threads
+        # Each thread has one, and each rotation under way one to try versions out.
+        self.connections = processes * (threads + len(flows))
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._done: dict[int, threading.Semaphore] = {}

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from tests.support.officer import Officer
 from tests.support.product import Product
 
-#: Seconds from one that has come back to the next kill.
-_PAUSE = 4.0
 #: Seconds within which a web process must be back and report.
 _PATIENCE = 120.0
 
 
 @dataclass
 class Killer:
-    """SIGKILLs web processes in a thread of its own."""
+    """SIGKILLs web processes in a thread of its own, ``pause`` seconds after the last came back."""
 
     copy: Product
     officer: Officer
+    pause: float
     kills: int = 0
     error: BaseException | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -42,7 +41,7 @@ class Killer:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(_PAUSE):
+            while not self._stop.wait(self.pause):
                 victim = random.choice(self.copy.web_workers())
                 os.kill(victim, signal.SIGKILL)
                 self.kills += 1

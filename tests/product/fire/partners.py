@@ -1,7 +1,8 @@
 """How each contract is spoken under fire: every request under any of the versions held.
 
-A partner has *ways*: what it can ask, how often (a weight), and under which secrets. Ids are fresh
-in each request, so one that is sent again is a new one.
+A partner has *ways*: what it can ask, how often (a weight; those of all contracts add up to 100,
+and what costs much comes seldom), and under which secrets. Ids are fresh in each request, so one
+that is sent again is a new one.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Kairos(Partner):
 
     def ways(self) -> list[tuple[float, Way]]:
         """Return what it asks, each with its weight."""
-        return [(5, self._create), (3, self._create_plain), (8, self._pull)]
+        return [(1.5, self._create), (1, self._create_plain), (5.5, self._pull)]
 
     def begin(self, wire: Wire) -> None:
         """Place the call that is asked for again and again."""
@@ -172,7 +173,7 @@ class CitCall(Partner):
 
     def ways(self) -> list[tuple[float, Way]]:
         """Return what it asks, each with its weight."""
-        return [(25, self._call)]
+        return [(10, self._call)]
 
     def _call(self, wire: Wire) -> None:
         with self.held.using("api_key") as versions:
@@ -201,7 +202,7 @@ class Isu(Partner):
 
     def ways(self) -> list[tuple[float, Way]]:
         """Return what it asks, each with its weight."""
-        return [(25, self._bill)]
+        return [(30, self._bill)]
 
     def _bill(self, wire: Wire) -> None:
         with self.held.using(*self.secrets) as versions:
@@ -234,7 +235,7 @@ class WhatsApp(Partner):
 
     def ways(self) -> list[tuple[float, Way]]:
         """Return what it asks, each with its weight."""
-        return [(10, self._ping), (6, self._ping_with_token), (8, self._update), (3, self._prove)]
+        return [(14, self._ping), (10, self._ping_with_token), (13, self._update), (3, self._prove)]
 
     def _ping(self, wire: Wire, token: KeyVersion | None = None) -> None:
         order: dict[str, Any] = {"version": "3.0", "action": "ping"}
@@ -309,10 +310,10 @@ class Flynn(Partner):
     def ways(self) -> list[tuple[float, Way]]:
         """Return what it asks, each with its weight."""
         return [
-            (7, self._authenticate),
-            (4, self._with_secrets),
-            (2, self._fetch),
-            (1, self._register),
+            (5.5, self._authenticate),
+            (3.5, self._with_secrets),
+            (1.5, self._fetch),
+            (0.5, self._register),
             (1, self._log_in_and_out),
         ]
 
