@@ -58,7 +58,7 @@ class Keyring:
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._now = now
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
@@ -69,6 +69,7 @@ class Keyring:
         self._parsed: OrderedDict[str, dict[str, Material]] = OrderedDict()
         self._epoch = _UNREAD
         self._looked_at = float("-inf")
+        self._trusted_until = float("inf")
 
     def by_wire_id(self, scheme: str, wire_id: str) -> FlowSnapshot | None:
         """Return the enabled flow that requests name ``wire_id``, or None."""
@@ -102,8 +103,22 @@ class Keyring:
         What is asked for afterwards is read from the database as of then, or later.
         """
         with self._refreshing:
-            self._look(self._clock())
+            self._look(self.clock())
             return self._epoch
+
+    def trust_until(self, moment: float) -> None:
+        """Serve from memory between two looks until ``moment`` of :attr:`clock`, and no longer.
+
+        Afterwards every look-up looks for changes first. A process that reports what it has
+        loaded trusts its memory as long as others count it (tenants.reporter); who counts for
+        nobody must not lag behind anybody. Without a report it is trusted for ever.
+        """
+        self._trusted_until = moment
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether it serves from memory between two looks."""
+        return self.clock() < self._trusted_until
 
     def forget(self) -> None:
         """Drop everything (another database is in use)."""
@@ -145,12 +160,13 @@ class Keyring:
 
     def _refresh(self) -> None:
         """Drop what changed, if the last look is long enough ago. One thread at a time looks."""
-        if not self._is_due(self._clock()):
+        asked = self.clock()
+        if not self._is_due(asked):
             return
         with self._refreshing:
-            now = self._clock()
-            if self._is_due(now):
-                self._look(now)
+            # Whoever waited here may find that another has looked since it asked.
+            if self._looked_at < asked:
+                self._look(self.clock())
 
     def _look(self, now: float) -> None:
         """Drop what changed. ``now`` is before the query: what it reads may be that old."""
@@ -174,7 +190,8 @@ class Keyring:
                 self._snapshots.pop(flow_id, None)
 
     def _is_due(self, now: float) -> bool:
-        return now - self._looked_at >= float(settings.KEYRING_EPOCH_SECONDS)
+        age = now - self._looked_at
+        return age >= float(settings.KEYRING_EPOCH_SECONDS) or now >= self._trusted_until
 
     def _forget(self) -> None:
         self._snapshots.clear()

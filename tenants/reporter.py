@@ -3,7 +3,11 @@
 One daemon thread a process, started after the fork (config/gunicorn.py, config/celery.py). It looks
 at the epoch often, so that requests seldom have to, loads flows with a staged version before it
 says so, and writes its row when there is news or the interval is over: SQLite has one writer, and
-others need it more. What a promotion makes of the rows stands in :mod:`tenants.rollout`.
+others need it more.
+
+What a promotion makes of the rows stands in :mod:`tenants.rollout`: it does not wait for a process
+that has not reported for long. Such a process may be alive all the same (it has just begun, or the
+database refuses its reports), so until its next report it looks for changes before each request.
 """
 
 from __future__ import annotations
@@ -33,6 +37,9 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 0.5
 #: Seconds a process that ends gives the thread to take its row back.
 _FAREWELL_SECONDS: Final = 3.0
+#: For how many report intervals a process trusts its memory after a report: fewer than it
+#: counts for others.
+_TRUSTED_INTERVALS: Final = 2
 _NOTHING: Final = -1
 
 
@@ -53,13 +60,15 @@ class Reporter:
         self._thread = threading.Thread(target=self._run, name="process-report", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread. Until the first report the keyring looks before each request."""
+        self._ring.trust_until(float("-inf"))
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread and take the row back; waits a few seconds at most."""
         self._stop.set()
         self._thread.join(_FAREWELL_SECONDS)
+        self._ring.trust_until(float("inf"))
 
     def look(self) -> None:
         """Take in what changed, and report it. Raises DatabaseError or InterfaceError."""
@@ -129,7 +138,8 @@ class Reporter:
         self._cannot_load = frozenset(failed)
 
     def _write(self) -> None:
-        """Write the row; one UPDATE unless it is not there."""
+        """Write the row (one UPDATE unless it is not there), and trust the keyring's memory."""
+        began = self._ring.clock()
         said: dict[str, Any] = {
             "seen_at": Now(),
             "epoch": self._loaded,
@@ -139,6 +149,10 @@ class Reporter:
             who = {"kind": self._kind, "host": self._host, "pid": self._pid}
             ProcessReport.objects.create(pk=self.id, started_at=self._started_at, **who, **said)
         self._written_at = time.monotonic()
+        if not self._ring.is_trusted:
+            # It counts from this row on. Nobody waited for it with what came before.
+            self._ring.catch_up()
+        self._ring.trust_until(began + _TRUSTED_INTERVALS * float(settings.PROCESS_REPORT_SECONDS))
 
 
 _running: Reporter | None = None

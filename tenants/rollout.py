@@ -3,7 +3,7 @@
 A staged version is promoted only when each process opens with it; otherwise one that still lags
 would refuse what the others seal. Every web and worker process reports what it has loaded
 (:mod:`tenants.reporter`). A process whose report is older than :func:`longest_silence` no longer
-counts: it is gone, or it looks for changes before it serves anybody again.
+counts: it is gone, or it looks for changes before each request until it reports again.
 
 Times are the database's, so the clocks of the machines may differ.
 """

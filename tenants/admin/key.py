@@ -16,13 +16,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from tenants import lifecycle, rollout
+from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.key_panel import OVERRIDE_PHRASE, short_fingerprint
 from tenants.lifecycle import LifecycleError
-from tenants.models import Key, KeyState
+from tenants.models import Key
 
 #: Seconds the answer to *Promote* waits for processes; the page then says which are missing.
 _WAIT_SECONDS: Final = 3.0
@@ -32,10 +32,13 @@ def _promote(actor: Actor, key: Key, request: HttpRequest) -> str:
     days = request.POST.get("overlap_days", "")
     if not days.isdecimal() or len(days) > 3:
         raise LifecycleError(f"The overlap is 0 to {lifecycle.LONGEST_OVERLAP.days} whole days.")
-    override = _override(request)
-    if key.state == KeyState.STAGED and not override:
-        rollout.wait(key.flow_id, _WAIT_SECONDS)
-    lifecycle.promote_key(actor, key, overlap=timedelta(days=int(days)), override=override)
+    lifecycle.promote_when_loaded(
+        actor,
+        key,
+        seconds=_WAIT_SECONDS,
+        overlap=timedelta(days=int(days)),
+        override=_override(request),
+    )
     return f"{key.title} is active."
 
 

@@ -9,6 +9,7 @@ nobody else should wait for it. Locks are taken in one order, client, flows, key
 trail, epoch, so that no two verbs can wait for each other.
 """
 
+from tenants.lifecycle.barrier import NotLoadedError
 from tenants.lifecycle.base import VERBS, LifecycleError
 from tenants.lifecycle.bundles import is_for_partner
 from tenants.lifecycle.clients import create_client, update_client
@@ -39,6 +40,7 @@ from tenants.lifecycle.keys import (
     retire_key,
     revoke_key,
 )
+from tenants.lifecycle.promotion import promote_when_loaded
 
 __all__ = [
     "DEFAULT_LIFETIME",
@@ -53,6 +55,7 @@ __all__ = [
     "IssuedHandOver",
     "IssuedKey",
     "LifecycleError",
+    "NotLoadedError",
     "allowed_verbs",
     "create_client",
     "create_flow",
@@ -65,6 +68,7 @@ __all__ = [
     "keys_to_hand_over",
     "open_handover",
     "promote_key",
+    "promote_when_loaded",
     "retire_expired_keys",
     "retire_key",
     "revoke_key",

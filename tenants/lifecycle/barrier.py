@@ -11,12 +11,16 @@ from tenants.rollout import Process, Standing
 NOT_LOADED_BY = "not_loaded_by"
 
 
+class NotLoadedError(LifecycleError):
+    """Some live process has not loaded the version; the message names each."""
+
+
 def require_loaded(flow: Flow, key: Key, override: str) -> dict[str, list[str]]:
     """Refuse to promote ``key`` while a live process has not loaded it.
 
     ``flow`` is locked. With a reason in ``override`` it is promoted all the same; what is
     returned belongs into the audit entry: the processes that were not waited for, if any. Raises
-    LifecycleError.
+    NotLoadedError.
     """
     seen = rollout.rollout_of(flow)
     if seen.is_complete:
@@ -24,7 +28,7 @@ def require_loaded(flow: Flow, key: Key, override: str) -> dict[str, list[str]]:
     if override:
         return {NOT_LOADED_BY: [f"{process.name}: {stands}" for process, stands in seen.missing]}
     reasons = " ".join(_reason(process, stands) for process, stands in seen.missing)
-    raise LifecycleError(
+    raise NotLoadedError(
         f"{key.title} cannot be promoted yet. {seen.summary}. {reasons} If there is no time for "
         "that, promote it with a reason; such a process may then refuse requests."
     )

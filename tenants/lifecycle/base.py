@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from tenants import audit_chain
-from tenants.models import Client, Flow, KeyringEpoch
+from tenants.models import Client, Flow, Key, KeyringEpoch
 
 #: Every verb, as the audit trail writes it.
 VERBS: Final = (
@@ -57,6 +57,15 @@ def lock_flow(flow_id: UUID) -> Flow:
     if flow is None:
         raise LifecycleError("There is no such flow.")
     return flow
+
+
+def lock_keys(keys: QuerySet[Key]) -> None:
+    """Lock these rows until the transaction ends, in the order in which requests lock them.
+
+    For verbs that change several: a request that counts its use of the same versions meanwhile
+    (tenants.keyring.note_use) and such a verb would otherwise wait for each other.
+    """
+    list(keys.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk"))
 
 
 def touch(*flow_ids: UUID) -> None:

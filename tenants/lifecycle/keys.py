@@ -21,7 +21,7 @@ from crypto_schemes.options import Options
 from tenants import at_rest, digests
 from tenants.actors import Actor
 from tenants.lifecycle.barrier import require_loaded
-from tenants.lifecycle.base import LifecycleError, audit, lock_flow, touch
+from tenants.lifecycle.base import LifecycleError, audit, lock_flow, lock_keys, touch
 from tenants.models import Flow, Key, KeyState
 
 #: How long an old version still opens after its successor was promoted.
@@ -133,6 +133,7 @@ def promote_key(
     _guard(key, "promote")
     overridden = require_loaded(locked, key, override.strip())
     now = timezone.now()
+    lock_keys(locked.keys.filter(purpose=key.purpose, state__in=(KeyState.STAGED, KeyState.ACTIVE)))
     for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
         before = _facts(old)
         if overlap:
@@ -204,6 +205,7 @@ def retire_expired_keys(now: datetime | None = None) -> int:
     for flow_id in sorted(flow_ids):
         with transaction.atomic():
             lock_flow(flow_id)
+            lock_keys(expired.filter(flow_id=flow_id))
             for key in expired.filter(flow_id=flow_id).select_related("flow"):
                 reason = "The overlap is over."
                 _end(Actor.product(), key, KeyState.RETIRED, verb="key.retire", reason=reason)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
-from uuid import UUID
 
 from rich.console import Console
 from rich.text import Text
 
-from tenants import rollout
+from tenants.rollout import Rollout
 
 #: Seconds a promotion waits for processes, unless told otherwise.
 _WAIT: Final = 10.0
@@ -35,16 +36,17 @@ def add_arguments(verb: ArgumentParser) -> None:
     )
 
 
-def wait_until_loaded(flow_id: UUID, seconds: float) -> None:
-    """Wait ``seconds`` at most; a terminal shows meanwhile for which processes."""
+@contextmanager
+def shown() -> Iterator[Callable[[Rollout], None]]:
+    """Yield what is told each look at the processes: a terminal shows who is waited for."""
     console = Console(stderr=True, highlight=False)
     with console.status("Waiting for the processes to load it") as line:
 
-        def show(seen: rollout.Rollout) -> None:
+        def show(seen: Rollout) -> None:
             names = ", ".join(process.name for process, _ in seen.missing)
             line.update(Text(f"{seen.summary}. Waiting for {names}"))
 
-        rollout.wait(flow_id, seconds, show)
+        yield show
 
 
 def _seconds(text: str) -> float:

@@ -75,7 +75,7 @@ def test_a_process_that_hangs_is_named_until_it_is_gone(
     copy: product.Product, officer: Officer
 ) -> None:
     flow = copy.provision("citcall")["flow"]
-    first = officer.active(flow)["api_key"]
+    first = officer.active(flow)["api_key"]["id"]
     victim = copy.web_workers()[0]
     name = f"web {socket.gethostname()}:{victim}"
     assert name in officer.processes()
@@ -89,12 +89,12 @@ def test_a_process_that_hangs_is_named_until_it_is_gone(
     told = str(refused.value)
     assert "Loaded by 2 of 3 processes" in told
     assert f"{name} has not loaded it yet" in told
-    assert officer.active(flow)["api_key"] == first
+    assert officer.active(flow)["api_key"]["id"] == first
     # Killed it cannot take its report back: it counts until that is old.
     assert name in officer.processes()
     promoted = officer.promote(staged["id"], wait=60)
     assert promoted["waited"] <= 3 * _REPORT_SECONDS + 30
-    assert officer.active(flow)["api_key"] == staged["id"]
+    assert officer.active(flow)["api_key"]["id"] == staged["id"]
     assert name not in officer.processes()
     wait_for(lambda: len(officer.processes()) == 3)
 

@@ -77,10 +77,10 @@ class Officer:
         """Revoke a version; returns the Unix time by which that was in the database."""
         return float(self._do("revoke", key=key)["at"])
 
-    def active(self, flow: str) -> dict[str, str]:
-        """Return the id of each purpose's active version."""
-        ids: dict[str, str] = self._do("active", flow=flow)
-        return ids
+    def active(self, flow: str) -> dict[str, dict[str, str]]:
+        """Return ``id`` and ``public_pem`` of each purpose's active version."""
+        versions: dict[str, dict[str, str]] = self._do("active", flow=flow)
+        return versions
 
     def use_count(self, key: str) -> int:
         """Return how often a version was used."""
@@ -155,12 +155,15 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         }
 
     def promote(key: str, overlap: float, wait: float, override: str) -> dict[str, Any]:
-        row = key_of(key)
         began = time.monotonic()
-        rollout.wait(row.flow_id, wait)
-        waited = time.monotonic() - began
-        lifecycle.promote_key(officer, row, overlap=timedelta(seconds=overlap), override=override)
-        return {"waited": waited}
+        lifecycle.promote_when_loaded(
+            officer,
+            key_of(key),
+            seconds=wait,
+            overlap=timedelta(seconds=overlap),
+            override=override,
+        )
+        return {"waited": time.monotonic() - began}
 
     def retire(key: str) -> dict[str, Any]:
         return {"use_count": lifecycle.retire_key(officer, key_of(key)).use_count}
@@ -169,9 +172,9 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         lifecycle.revoke_key(officer, key_of(key), reason="a test")
         return {"at": time.time()}
 
-    def active(flow: str) -> dict[str, str]:
+    def active(flow: str) -> dict[str, dict[str, str]]:
         keys = Key.objects.filter(flow_id=flow, state=KeyState.ACTIVE)
-        return {key.purpose: str(key.pk) for key in keys}
+        return {key.purpose: {"id": str(key.pk), "public_pem": key.public_pem} for key in keys}
 
     return {
         "generate": generate,

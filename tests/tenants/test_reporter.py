@@ -92,6 +92,76 @@ def test_what_it_reports_is_loaded_and_costs_the_next_request_nothing(
     assert [held.version.version for held in snapshot.keys["whatsapp_rsa"]] == [1, 2]
 
 
+def looks(ring: Keyring, flow_id: str) -> int:
+    """Return how many statements a look-up of a flow in memory takes."""
+    with CaptureQueriesContext(connection) as seen:
+        assert ring.by_flow_id(flow_id) is not None
+    return len(seen)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_until_its_first_report_it_looks_before_each_request(
+    web: Reporter, ring: Keyring, make_flow: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow_id = str(make_flow("citcall").flow.pk)
+    assert looks(ring, flow_id) > 0
+    assert looks(ring, flow_id) == 0
+    monkeypatch.setattr(web, "look", lambda: None)
+    web.start()
+    try:
+        assert [looks(ring, flow_id), looks(ring, flow_id)] == [1, 1]
+    finally:
+        web.stop()
+    assert looks(ring, flow_id) == 0
+
+
+@pytest.mark.django_db
+def test_after_a_report_it_trusts_its_memory_for_a_while(
+    web: Reporter, ring: Keyring, make_flow: Make, settings: Any
+) -> None:
+    settings.PROCESS_REPORT_SECONDS = 30
+    flow_id = str(make_flow("citcall").flow.pk)
+    now = time.monotonic()
+    ring.clock = lambda: now
+    ring.trust_until(float("-inf"))
+    web.look()
+    looks(ring, flow_id)
+    assert looks(ring, flow_id) == 0
+    now += 59
+    assert looks(ring, flow_id) == 0
+    now += 2  # others count it for 90 seconds: never longer than it trusts itself
+    assert [looks(ring, flow_id), looks(ring, flow_id)] == [1, 0]
+    now += 0.001
+    assert looks(ring, flow_id) == 1
+
+
+@pytest.mark.django_db
+def test_what_came_before_it_counted_again_is_taken_in_before_it_trusts_its_memory(
+    web: Reporter, ring: Keyring, make_flow: Make, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version staged and handed over between its look and its row: nobody waited for it."""
+    flow = make_flow("citcall").flow
+    ring.trust_until(float("-inf"))
+    write = web._write
+    made: list[Key] = []
+
+    def staged_just_before() -> None:
+        if not made:
+            made.append(lifecycle.generate_key(actor, flow, "api_key").key)
+        write()
+
+    ring.by_flow_id(str(flow.pk))
+    monkeypatch.setattr(web, "_write", staged_just_before)
+    web.look()
+    assert row(web).epoch < newest()
+    assert ring.is_trusted
+    with CaptureQueriesContext(connection) as seen:
+        snapshot = ring.by_flow_id(str(flow.pk))
+    assert "epoch" not in seen.captured_queries[0]["sql"].split("FROM")[1]
+    assert snapshot is not None
+    assert [held.version.version for held in snapshot.keys["api_key"]] == [1, 2]
+
+
 @pytest.mark.django_db
 def test_flows_without_a_staged_version_are_not_loaded(web: Reporter, make_flow: Make) -> None:
     make_flow("citcall")

@@ -172,14 +172,16 @@ def _import(given: Mapping[str, Any]) -> _Report:
 def _promote(given: Mapping[str, Any]) -> _Report:
     # Beyond what a timedelta takes it is too long as well.
     days = max(-1, min(given["overlap_days"], lifecycle.LONGEST_OVERLAP.days + 1))
-    key, override = find_key(given["key"]), given["force"] or ""
-    if key.state == KeyState.STAGED and not override:
-        waiting.wait_until_loaded(key.flow_id, given["wait"])
-    return _moved(
-        lifecycle.promote_key(
-            Actor.command_line(), key, overlap=timedelta(days=days), override=override
+    with waiting.shown() as on_look:
+        promoted = lifecycle.promote_when_loaded(
+            Actor.command_line(),
+            find_key(given["key"]),
+            seconds=given["wait"],
+            overlap=timedelta(days=days),
+            override=given["force"] or "",
+            on_look=on_look,
         )
-    )
+    return _moved(promoted)
 
 
 def _retire(given: Mapping[str, Any]) -> _Report:
