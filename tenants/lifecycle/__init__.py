@@ -5,13 +5,18 @@ counts the epoch up (so that every process notices) and leaves an audit entry, a
 transaction. The admin, the commands and scripts call these and nothing else.
 
 Key material is made before the transaction begins: an RSA key of 4096 bits takes seconds, and
-nobody else should wait for it. Locks are taken in one order, client, flows, keys, audit
-trail, epoch, so that no two verbs can wait for each other.
+nobody else should wait for it. Locks are taken in one order, client, flows, requests for a second
+person, keys, audit trail, epoch, so that no two verbs can wait for each other.
+
+Some verbs need a second person where a client's policy says so: they raise
+SecondPersonNeededError, and :mod:`tenants.lifecycle.approvals` asks one.
 """
 
+from tenants.lifecycle import approvals
 from tenants.lifecycle.base import VERBS, LifecycleError
+from tenants.lifecycle.break_glass import break_glass
 from tenants.lifecycle.bundles import is_for_partner
-from tenants.lifecycle.clients import create_client, update_client
+from tenants.lifecycle.clients import create_client, relax_client, update_client
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
 from tenants.lifecycle.handovers import (
     DEFAULT_LIFETIME,
@@ -35,10 +40,12 @@ from tenants.lifecycle.keys import (
     import_key,
     import_text,
     promote_key,
+    read_text,
     retire_expired_keys,
     retire_key,
     revoke_key,
 )
+from tenants.lifecycle.second_person import SecondPersonNeededError
 
 __all__ = [
     "DEFAULT_LIFETIME",
@@ -53,7 +60,10 @@ __all__ = [
     "IssuedHandOver",
     "IssuedKey",
     "LifecycleError",
+    "SecondPersonNeededError",
     "allowed_verbs",
+    "approvals",
+    "break_glass",
     "create_client",
     "create_flow",
     "create_handover",
@@ -65,6 +75,8 @@ __all__ = [
     "keys_to_hand_over",
     "open_handover",
     "promote_key",
+    "read_text",
+    "relax_client",
     "retire_expired_keys",
     "retire_key",
     "revoke_key",

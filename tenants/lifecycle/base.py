@@ -15,6 +15,7 @@ from tenants.models import Client, Flow, KeyringEpoch
 VERBS: Final = (
     "client.create",
     "client.update",
+    "client.relax",
     "flow.create",
     "flow.update",
     "key.generate",
@@ -27,6 +28,22 @@ VERBS: Final = (
     "handover.withdraw",
     "handover.open",
     "master_key.rotate",
+    "approval.request",
+    "approval.approve",
+    "approval.refuse",
+    "approval.withdraw",
+    "approval.expire",
+    "approval.break_glass",
+    "access.log_in",
+    "access.confirm",
+    "access.locked_out",
+    "access.second_factor",
+    "access.forget_second_factor",
+    "person.create",
+    "person.update",
+    "person.password",
+    "role.create",
+    "role.update",
 )
 
 
