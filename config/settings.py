@@ -233,6 +233,7 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(25% .05 247)",
         }
     },
+    "LOGIN": {"form": "console.log_in.LogInForm"},
     "ACCOUNT": {"navigation": "console.navigation.account"},
     "SIDEBAR": {
         "show_search": True,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.test import Client as Browser
@@ -72,7 +73,7 @@ def test_the_second_factor_is_noted_when_set_up_and_when_given(root: User, log_i
     again = log_in(root)
     SecondFactor.objects.update(last_step=-1)
     again.post(FACTOR, {"code": app.code()})
-    by_password = ("access.log_in", "root", {}, {**who(root), "by": "password"})
+    by_password: Entry = ("access.log_in", "root", {}, {**who(root), "by": "password"})
     assert entries() == [
         by_password,
         ("access.second_factor", "root", {}, {**who(root), "by": "code"}),
@@ -140,6 +141,14 @@ def test_names_of_nobody_are_not_kept(root: User) -> None:
     for name in ("hunter2", "x" * 300, "ro\x00ot", ""):
         guess(6, name)
     assert entries() == []
+
+
+def test_a_name_nobody_can_have_is_no_wrong_password(root: User) -> None:
+    for name in ("x" * 151, "x" * 300, "x" * 100_000):
+        answer = Browser().post(LOGIN, {"username": name, "password": "wrong"})
+        assert answer.status_code == 200
+        assert "at most 150 characters" in answer.content.decode()
+    assert not AccessAttempt.objects.exists()
 
 
 def test_guessing_at_a_confirmation_is_noted_with_whose_session_it_is(
