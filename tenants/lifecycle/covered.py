@@ -11,7 +11,7 @@ from tenants.actors import Actor
 from tenants.clearance import Intent
 from tenants.lifecycle import clients, keys
 from tenants.lifecycle.base import LifecycleError, lock_client, lock_flow
-from tenants.models import Client, Flow, Key
+from tenants.models import ApprovalRequest, Client, Flow, Key
 
 
 def _nothing(intent: Intent, material: bytes) -> None:
@@ -20,13 +20,15 @@ def _nothing(intent: Intent, material: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CoveredVerb:
-    """How one verb is done.
+    """How one verb is done, and how people are told of it.
 
     ``do`` calls the verb itself, which checks permission and state, and returns the row it
-    changed or made. ``check`` is what takes long, done before a transaction begins.
+    changed or made. ``check`` is what takes long, done before a transaction begins. ``title``
+    takes what it is done to; ``effect`` is what approving it means.
     """
 
     title: str
+    effect: str
     do: Callable[[Actor, Intent, bytes], Client | Key]
     check: Callable[[Intent, bytes], None] = _nothing
 
@@ -85,9 +87,34 @@ def _relax(actor: Actor, intent: Intent, _: bytes) -> Client:
     return clients.relax_client(actor, client, reason=intent.arguments["reason"])
 
 
+def what(row: ApprovalRequest) -> str:
+    """Return what a request asks for, such as *Revoke API key version 2*."""
+    verb = covered(row.verb)
+    if row.key is not None:
+        return verb.title.format(row.key.title)
+    if row.flow is not None and "purpose" in row.details:
+        return verb.title.format(row.flow.contract.purpose(row.details["purpose"]).title)
+    return verb.title.format(row.client)
+
+
 COVERED: Final[Mapping[str, CoveredVerb]] = {
-    "key.revoke": CoveredVerb("Revoke", _revoke),
-    "key.import": CoveredVerb("Import", _import, _check_import),
-    "key.destroy": CoveredVerb("Destroy", _destroy),
-    "client.relax": CoveredVerb("Do without a second person from now on", _relax),
+    "key.revoke": CoveredVerb(
+        "Revoke {}", "Within a second it opens nothing anywhere, and it never does again.", _revoke
+    ),
+    "key.import": CoveredVerb(
+        "Import {}",
+        "The secret becomes the next version: staged, or active at once where there is no active "
+        "version. It opens from then on. Compare the fingerprint with whoever made it.",
+        _import,
+        _check_import,
+    ),
+    "key.destroy": CoveredVerb(
+        "Destroy {}", "Its material is erased for good; row and fingerprint stay.", _destroy
+    ),
+    "client.relax": CoveredVerb(
+        "Let one person alone change the keys of {}",
+        "From then on revoking, importing, destroying and handing over a key of this client need "
+        "no second person.",
+        _relax,
+    ),
 }

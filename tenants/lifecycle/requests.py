@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tenants import at_rest
@@ -41,6 +42,14 @@ def put(actor: Actor, intent: Intent, reason: str, material: bytes) -> ApprovalR
     row.save(force_insert=True)
     _audit(actor, "approval.request", row, reason)
     return row
+
+
+def waiting() -> QuerySet[ApprovalRequest]:
+    """Return the requests that somebody can still decide on, the oldest first, not opened."""
+    rows = ApprovalRequest.objects.filter(
+        state=ApprovalState.PENDING, expires_at__gt=timezone.now()
+    )
+    return rows.defer("arguments").order_by("expires_at")
 
 
 def intent_of(row: ApprovalRequest) -> Intent:
