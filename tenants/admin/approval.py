@@ -21,7 +21,7 @@ from tenants.admin.base import ListedFilter, ReadOnlyAdmin, RefusedError, answer
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.key_panel import grouped
 from tenants.lifecycle import approvals
-from tenants.lifecycle.covered import COVERED, covered, what
+from tenants.lifecycle.covered import COVERED, covered, fingerprints, what
 from tenants.lifecycle.requests import waiting
 from tenants.models import ApprovalRequest, ApprovalState, Flow
 
@@ -171,14 +171,13 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         user = request.user
         is_own = account_of(user) == row.requested_by_account
         is_open = row.state == ApprovalState.PENDING and row.expires_at > timezone.now()
-        fingerprint = row.details.get("fingerprint") or (row.key.fingerprint if row.key else "")
         return {
             "title": what(row),
             "asked": row,
             "effect": covered(row.verb).effect,
             "standing": _standing(row),
-            "fingerprint": fingerprint,
-            "fingerprint_digits": grouped(fingerprint),
+            "fingerprints": [(each, grouped(each)) for each in fingerprints(row)],
+            "hours": row.details.get("hours"),
             "is_own": is_own,
             "may_decide": is_open and not is_own and user.has_perm(approvals.DECIDE),
             "may_withdraw": is_open and is_own,

@@ -18,6 +18,7 @@ from tenants.lifecycle.break_glass import break_glass
 from tenants.lifecycle.bundles import is_for_partner
 from tenants.lifecycle.clients import create_client, relax_client, update_client
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
+from tenants.lifecycle.handover_tokens import digest_of, link_of, new_token
 from tenants.lifecycle.handovers import (
     DEFAULT_LIFETIME,
     LONGEST_LIFETIME,
@@ -35,10 +36,12 @@ from tenants.lifecycle.keys import (
     LONGEST_OVERLAP,
     IssuedKey,
     allowed_verbs,
+    check_material,
     destroy_key,
     generate_key,
     import_key,
     import_text,
+    insert_checked,
     promote_key,
     read_text,
     retire_expired_keys,
@@ -64,15 +67,20 @@ __all__ = [
     "allowed_verbs",
     "approvals",
     "break_glass",
+    "check_material",
     "create_client",
     "create_flow",
     "create_handover",
     "destroy_key",
+    "digest_of",
     "generate_key",
     "import_key",
     "import_text",
+    "insert_checked",
     "is_for_partner",
     "keys_to_hand_over",
+    "link_of",
+    "new_token",
     "open_handover",
     "promote_key",
     "read_text",

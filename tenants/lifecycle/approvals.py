@@ -48,7 +48,10 @@ def do_or_ask(
 
 
 def request(actor: Actor, intent: Intent, *, reason: str, material: bytes = b"") -> ApprovalRequest:
-    """Ask for ``intent``; for an import with its ``material``. Asking again changes nothing.
+    """Ask for ``intent``. Asking again changes nothing.
+
+    ``material`` is what the verb needs and nobody may read meanwhile: the secret of an import,
+    the digest of a hand-over's token.
 
     The verb is tried: what it would refuse now (a permission, a state, a weak key) it refuses
     here. Raises what the verb raises, and LifecycleError where no second person is needed, no
@@ -69,10 +72,11 @@ def request(actor: Actor, intent: Intent, *, reason: str, material: bytes = b"")
                 raise LifecycleError("It changed meanwhile. Look again, then ask.") from None
         else:
             raise LifecycleError("This needs no second person: do it at once.")
-        return _asked_already(actor, intent) or requests.put(actor, intent, reason, material)
+        known = _asked_already(actor, intent, material)
+        return known or requests.put(actor, intent, reason, material)
 
 
-def _asked_already(actor: Actor, intent: Intent) -> ApprovalRequest | None:
+def _asked_already(actor: Actor, intent: Intent, material: bytes) -> ApprovalRequest | None:
     """Return the actor's own pending request for the same; end those that waited too long."""
     rows = ApprovalRequest.objects.select_for_update(no_key=True).filter(
         Q(flow=intent.flow_id) & Q(key=intent.key_id),
@@ -82,7 +86,7 @@ def _asked_already(actor: Actor, intent: Intent) -> ApprovalRequest | None:
     )
     for row in rows.order_by("pk"):
         is_same = row.details == intent.arguments
-        # One verb waits once for a key or client; of imports, each secret once for a flow.
+        # One verb waits once for a key or client; for a flow, once with the same arguments.
         if lapse(row) or not (is_same or intent.key_id or not intent.flow_id):
             continue
         if row.requested_by_account != actor.account:
@@ -90,9 +94,9 @@ def _asked_already(actor: Actor, intent: Intent) -> ApprovalRequest | None:
                 f"{row.requested_by} asked for this already; it waits until "
                 f"{row.expires_at:%Y-%m-%d %H:%M} UTC. Whoever may decide can approve it."
             )
-        if not is_same:
+        if not is_same or requests.material_of(row) != material:
             raise LifecycleError(
-                "You asked for this already, in other words. Withdraw that request first."
+                "You asked for this already, in another way. Withdraw that request first."
             )
         return row
     return None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from tenants.actors import Actor
 from tenants.clearance import Intent
-from tenants.lifecycle import clients, keys
+from tenants.lifecycle import clients, handovers, keys
 from tenants.lifecycle.base import LifecycleError, lock_client, lock_flow
-from tenants.models import ApprovalRequest, Client, Flow, Key
+from tenants.models import ApprovalRequest, Client, Flow, HandOver, Key
 
 
 def _nothing(intent: Intent, material: bytes) -> None:
@@ -29,7 +30,7 @@ class CoveredVerb:
 
     title: str
     effect: str
-    do: Callable[[Actor, Intent, bytes], Client | Key]
+    do: Callable[[Actor, Intent, bytes], Client | Key | HandOver]
     check: Callable[[Intent, bytes], None] = _nothing
 
 
@@ -82,6 +83,22 @@ def _destroy(actor: Actor, intent: Intent, _: bytes) -> Key:
     return keys.destroy_key(actor, _key(intent), reason=intent.arguments["reason"])
 
 
+def _hand_over(actor: Actor, intent: Intent, digest: bytes) -> HandOver:
+    flow = _flow(intent)
+    keys = [key.pk for key in _listed(flow, intent.arguments["keys"])]
+    lifetime = timedelta(hours=intent.arguments["hours"])
+    return handovers.insert_handover(actor, flow, keys, lifetime, digest.decode("ascii"))[0]
+
+
+def _listed(flow: Flow, names: Iterable[str]) -> list[Key]:
+    """Return the versions of ``flow`` that are called so, such as *api_key/2*."""
+    pairs = [name.split("/") for name in names]
+    return [
+        flow.keys.defer("material").get(purpose=purpose, version=int(version))
+        for purpose, version in pairs
+    ]
+
+
 def _relax(actor: Actor, intent: Intent, _: bytes) -> Client:
     client = Client.objects.get(pk=intent.client_id)
     return clients.relax_client(actor, client, reason=intent.arguments["reason"])
@@ -89,12 +106,24 @@ def _relax(actor: Actor, intent: Intent, _: bytes) -> Client:
 
 def what(row: ApprovalRequest) -> str:
     """Return what a request asks for, such as *Revoke API key version 2*."""
-    verb = covered(row.verb)
+    said = str(row.client)
+    if row.key is not None and row.verb != "key.import":
+        said = row.key.title
+    elif row.flow is not None and "keys" in row.details:
+        said = ", ".join(key.title for key in _listed(row.flow, row.details["keys"]))
+    elif row.flow is not None:
+        said = row.flow.contract.purpose(row.details["purpose"]).title
+    return covered(row.verb).title.format(said)
+
+
+def fingerprints(row: ApprovalRequest) -> list[str]:
+    """Return the fingerprints of the versions a request is about, also of one to be imported."""
+    if "fingerprint" in row.details:
+        return [row.details["fingerprint"]]
     if row.key is not None:
-        return verb.title.format(row.key.title)
-    if row.flow is not None and "purpose" in row.details:
-        return verb.title.format(row.flow.contract.purpose(row.details["purpose"]).title)
-    return verb.title.format(row.client)
+        return [row.key.fingerprint]
+    named = row.details.get("keys", ())
+    return [key.fingerprint for key in _listed(row.flow, named)] if row.flow else []
 
 
 COVERED: Final[Mapping[str, CoveredVerb]] = {
@@ -110,6 +139,12 @@ COVERED: Final[Mapping[str, CoveredVerb]] = {
     ),
     "key.destroy": CoveredVerb(
         "Destroy {}", "Its material is erased for good; row and fingerprint stay.", _destroy
+    ),
+    "handover.create": CoveredVerb(
+        "Hand over {}",
+        "Who asked was shown the link; from now on it shows the partner these secrets, once. "
+        "Nobody else has seen it, you included.",
+        _hand_over,
     ),
     "client.relax": CoveredVerb(
         "Let one person alone change the keys of {}",

@@ -83,7 +83,7 @@ def test_the_same_is_asked_for_once(
         LifecycleError, "anna asked for this already", lambda: ask_to_import(carla, guarded)
     )
     nothing_happens(
-        LifecycleError, "in other words", lambda: ask_to_revoke(anna, guarded_key, "no longer used")
+        LifecycleError, "in another way", lambda: ask_to_revoke(anna, guarded_key, "no longer used")
     )
     other = ask_to_import(carla, guarded, OTHER_TOKEN)
     assert other.state == "pending"

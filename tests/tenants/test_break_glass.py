@@ -54,13 +54,15 @@ def test_every_covered_verb_can_be_done_so(
         shell,
         lambda one: lifecycle.import_key(one, guarded, "api_key", material),
         reason="night",
-        material=material,
     )
-    assert isinstance(made, Key)
     assert made.state == "staged"
     lifecycle.retire_key(actor, made)
     lifecycle.break_glass(shell, lambda one: lifecycle.destroy_key(one, made), reason="night")
     assert Key.objects.get(pk=made.pk).state == "destroyed"
+    link = lifecycle.break_glass(
+        shell, lambda one: lifecycle.create_handover(one, guarded), reason="night"
+    )
+    assert lifecycle.open_handover(link.token, address="203.0.113.9").bundle.credentials
     lifecycle.break_glass(
         shell, lambda one: lifecycle.relax_client(one, client_row, reason="alone"), reason="night"
     )
@@ -70,6 +72,7 @@ def test_every_covered_verb_can_be_done_so(
     assert [entry.after["verb"] for entry in entries] == [
         "key.import",
         "key.destroy",
+        "handover.create",
         "client.relax",
     ]
     assert {entry.client for entry in entries} == {client_row}
