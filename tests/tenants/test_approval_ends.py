@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from tenants import tasks
 from tenants.actors import Actor, NotAllowedError
 from tenants.lifecycle import IssuedFlow, LifecycleError, approvals
 from tenants.models import ApprovalRequest, AuditEntry, Flow, Key
@@ -73,6 +75,16 @@ def test_the_worker_ends_what_waited_a_day(guarded: Flow, guarded_key: Key, anna
     assert (row.state, row.decided_by, bytes(row.arguments)) == ("expired", "sealgate", b"")
     entry = AuditEntry.objects.latest("pk")
     assert (entry.verb, entry.actor, entry.key) == ("approval.expire", "sealgate", guarded_key)
+
+
+def test_the_worker_looks_every_minute(
+    guarded: Flow, guarded_key: Key, anna: Actor, settings: Any
+) -> None:
+    grow_old(ask_to_revoke(anna, guarded_key))
+    scheduled = settings.CELERY_BEAT_SCHEDULE["expire-requests"]
+    assert scheduled == {"task": tasks.expire_requests.name, "schedule": 60.0}
+    assert tasks.expire_requests() == 1
+    assert ApprovalRequest.objects.get().state == "expired"
 
 
 @pytest.mark.parametrize("end", ["approve", "refuse", "withdraw"])
