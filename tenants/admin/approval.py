@@ -42,9 +42,9 @@ class VerbFilter(ListedFilter):
     values = tuple(COVERED)
 
 
-def page_of(request_id: uuid.UUID) -> str:
-    """Return the address of a request's page."""
-    return reverse("admin:tenants_approvalrequest_change", args=[request_id])
+def page_of(request_id: uuid.UUID, name: str = "change") -> str:
+    """Return the address of a request's page, or of one of its buttons."""
+    return reverse(f"admin:tenants_approvalrequest_{name}", args=[request_id])
 
 
 def asked_for(row: ApprovalRequest) -> str:
@@ -178,7 +178,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             "standing": _standing(row),
             "fingerprints": [(each, grouped(each)) for each in fingerprints(row)],
             "hours": row.details.get("hours"),
-            "is_own": is_own,
+            "refusing": {"formaction": page_of(row.pk, "refuse")},
             "may_decide": is_open and not is_own and user.has_perm(approvals.DECIDE),
             "may_withdraw": is_open and is_own,
         }

@@ -102,7 +102,7 @@ class ApprovalRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.verb} asked for by {self.requested_by}"
+        return f"asked for by {self.requested_by} on {self.requested_at:%Y-%m-%d %H:%M}"
 
     @property
     def at_rest_context(self) -> str:
