@@ -23,7 +23,7 @@ from django.utils import timezone
 from tenants.actors import Actor, NotAllowedError
 from tenants.clearance import Clearance, Intent
 from tenants.lifecycle import requests
-from tenants.lifecycle.base import LifecycleError
+from tenants.lifecycle.base import LifecycleError, one_line
 from tenants.lifecycle.covered import covered, lock_rows
 from tenants.lifecycle.requests import how_it_ended, intent_of, lapse, lock
 from tenants.lifecycle.second_person import SecondPersonNeededError
@@ -57,7 +57,7 @@ def request(actor: Actor, intent: Intent, *, reason: str, material: bytes = b"")
     here. Raises what the verb raises, and LifecycleError where no second person is needed, no
     reason is given, or somebody asked for the same already.
     """
-    reason = reason.strip()
+    reason = one_line(reason)
     if not reason:
         raise LifecycleError("Asking needs a reason: the other person decides by it.")
     _require_account(actor)
@@ -124,6 +124,8 @@ def approve(actor: Actor, asked: ApprovalRequest, *, note: str = "") -> Approval
             return row
         lapse(row)
         if row.state == ApprovalState.PENDING:
+            if (intent_of(row), requests.material_of(row)) != (intent, material):
+                raise LifecycleError("This request was changed just now. Look at it again.")
             _carry_out(actor, row, intent, material)
             requests.end(row, ApprovalState.APPROVED, actor, "approval.approve", note)
             return row

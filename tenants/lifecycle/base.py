@@ -55,6 +55,19 @@ class LifecycleError(Exception):
     """A verb cannot be done now. Nothing was changed; the message says what would help."""
 
 
+#: What the columns for a reason and a note take, in characters.
+LONGEST_TEXT: Final = 200
+
+
+def one_line(text: str) -> str:
+    """Return what a person wrote as one line that every database takes, and none misreads.
+
+    NUL, line breaks and marks that turn the direction of writing become spaces.
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(shown.split())[:LONGEST_TEXT]
+
+
 # NO KEY locks: requests that write rows about a flow meanwhile (FOR KEY SHARE) need not wait.
 
 

@@ -11,9 +11,8 @@ from django.db import transaction
 
 from tenants.actors import SHELL, Actor, NotAllowedError
 from tenants.clearance import Clearance
-from tenants.lifecycle.base import LifecycleError, audit
+from tenants.lifecycle.base import LifecycleError, audit, one_line
 from tenants.lifecycle.covered import lock_rows
-from tenants.lifecycle.requests import LONGEST_TEXT
 from tenants.lifecycle.second_person import SecondPersonNeededError
 from tenants.models import Client, Flow, Key
 
@@ -32,14 +31,14 @@ def break_glass(actor: Actor, verb: Callable[[Actor], Done], *, reason: str) -> 
     """
     if actor.account != SHELL:
         raise NotAllowedError(f"{actor.name} cannot break the glass; a shell on the host can.")
-    reason = reason.strip()
+    reason = one_line(reason)
     if not reason:
         raise LifecycleError("Breaking the glass needs a reason; it stands in the audit trail.")
     try:
         return verb(actor)
     except SecondPersonNeededError as needed:
         intent = needed.intent
-    clearance = Clearance(intent, {"break_glass": reason[:LONGEST_TEXT]})
+    clearance = Clearance(intent, {"break_glass": reason})
     with transaction.atomic():
         lock_rows(intent)
         done = verb(replace(actor, clearance=clearance))

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from tenants.actors import Actor
 from tenants.clearance import Intent
 from tenants.lifecycle import second_person
-from tenants.lifecycle.base import LifecycleError, apply, audit, lock_client, touch
+from tenants.lifecycle.base import LifecycleError, apply, audit, lock_client, one_line, touch
 from tenants.models import Client, Flow
 
 _CHANGEABLE: Final = frozenset(
@@ -62,7 +62,7 @@ def relax_client(actor: Actor, client: Client, *, reason: str) -> Client:
     Raises LifecycleError or SecondPersonNeededError.
     """
     actor.require("tenants.change_client")
-    reason = reason.strip()
+    reason = one_line(reason)
     if not reason:
         raise LifecycleError("Doing without a second person needs a reason.")
     locked = lock_client(client.pk)

@@ -23,7 +23,7 @@ from tenants.actors import Actor
 from tenants.clearance import Intent
 from tenants.lifecycle import second_person
 from tenants.lifecycle.barrier import require_loaded
-from tenants.lifecycle.base import LifecycleError, audit, lock_flow, touch
+from tenants.lifecycle.base import LifecycleError, audit, lock_flow, one_line, touch
 from tenants.models import Flow, Key, KeyState
 
 #: How long an old version still opens after its successor was promoted.
@@ -194,7 +194,7 @@ def revoke_key(actor: Actor, key: Key, *, reason: str) -> Key:
     Raises LifecycleError or SecondPersonNeededError.
     """
     actor.require("tenants.change_key")
-    reason = reason.strip()
+    reason = one_line(reason)
     if not reason:
         raise LifecycleError("Revoking needs a reason; it stands in the audit trail.")
     locked = lock_flow(key.flow_id)
@@ -219,7 +219,7 @@ def destroy_key(actor: Actor, key: Key, *, reason: str = "") -> Key:
     if key.state == KeyState.DESTROYED:
         return key
     _guard(key, "destroy")
-    reason = reason or key.end_reason
+    reason = one_line(reason) or key.end_reason
     said = {"reason": reason}
     second_person.require(actor, Intent("key.destroy", locked.client_id, locked.pk, key.pk, said))
     key.material = b""

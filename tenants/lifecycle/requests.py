@@ -15,13 +15,11 @@ from tenants import at_rest
 from tenants.actors import Actor
 from tenants.at_rest import AtRestError
 from tenants.clearance import Intent
-from tenants.lifecycle.base import LifecycleError, audit
+from tenants.lifecycle.base import LifecycleError, audit, one_line
 from tenants.models import ApprovalRequest, ApprovalState
 
 #: How long a request waits for somebody.
 LIFETIME: Final = timedelta(hours=24)
-#: What the columns for a reason and a note take, in characters.
-LONGEST_TEXT: Final = 200
 
 
 def put(actor: Actor, intent: Intent, reason: str, material: bytes) -> ApprovalRequest:
@@ -32,7 +30,7 @@ def put(actor: Actor, intent: Intent, reason: str, material: bytes) -> ApprovalR
         flow_id=intent.flow_id,
         key_id=intent.key_id,
         details=dict(intent.arguments),
-        reason=reason[:LONGEST_TEXT],
+        reason=one_line(reason),
         requested_by=actor.name[:150],
         requested_by_account=actor.account,
         expires_at=timezone.now() + LIFETIME,
@@ -93,7 +91,7 @@ def end(
 ) -> None:
     """End a locked request and erase what it carried."""
     row.state, row.arguments = state, b""
-    row.decided_at, row.decision_note = timezone.now(), note.strip()[:LONGEST_TEXT]
+    row.decided_at, row.decision_note = timezone.now(), one_line(note)
     row.decided_by, row.decided_by_account = actor.name[:150], actor.account
     row.save()
     _audit(actor, verb, row, row.decision_note)

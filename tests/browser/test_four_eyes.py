@@ -40,26 +40,22 @@ def _ask(anna: Person, flow: str) -> None:
     anna.press(f"{form} button")
     assert "Asked for: Revoke API key version 1. Nothing is changed yet" in anna.page
     anna.show("#keys")
-    anna.picture("approval-1-asked")
+    anna.picture("approval-asked")
     anna.press("#keys a[href*='/approvalrequest/']")
     assert "You asked for this" in anna.page
     assert not anna.driver.find_elements("css selector", "form[action$='/approve/']")
-    anna.picture("approval-2-own")
 
 
 def _approve(bert: Person) -> None:
     bert.open("/admin/")
     assert "Waiting for a second person" in bert.page
-    bert.picture("approval-3-overview")
     bert.press("a[href$='/approvalrequest/?state=pending']")
-    bert.picture("approval-4-list")
     bert.press("#result_list tbody a")
     assert "Revoke API key version 1" in bert.page
     assert "seen in a public repository" in bert.page
     bert.fill_in("#note", "I found it there too")
-    bert.picture("approval-5-request")
+    bert.picture("approval-request")
     bert.driver.set_window_size(400, 850)
-    bert.picture("approval-5-phone")
     wide, seen = bert.driver.execute_script(
         "return [document.documentElement.scrollWidth, window.innerWidth]"
     )
@@ -68,11 +64,9 @@ def _approve(bert: Person) -> None:
     bert.press("form[action$='/approve/'] button:not([formaction])")
     assert "Approved and done: Revoke API key version 1." in bert.page
     assert "I found it there too" in bert.page
-    bert.picture("approval-6-done")
     bert.press("a[href='/admin/tenants/auditentry/']")
     for verb in ("approval.request", "key.revoke", "approval.approve", "access.log_in"):
         assert verb in bert.page
-    bert.picture("approval-7-trail")
 
 
 def _states(running: Product, made: dict[str, Any]) -> list[str]:

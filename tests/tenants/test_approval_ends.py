@@ -114,3 +114,15 @@ def test_an_expired_one_does_not_stand_in_the_way(
     states = ApprovalRequest.objects.order_by("requested_at").values_list("state", flat=True)
     assert list(states) == ["expired", "pending"]
     assert again.requested_by == "carla"
+
+
+def test_what_people_write_is_one_line_that_every_database_takes(
+    guarded: Flow, guarded_key: Key, anna: Actor, bert: Actor
+) -> None:
+    asked = ask_to_revoke(anna, guarded_key, " le\x00aked\r\n\u202eon Monday\t" + "x" * 300)
+    assert asked.reason == "le aked on Monday " + "x" * 182
+    assert asked.details == {"reason": asked.reason}
+    assert approvals.refuse(bert, asked, note="no\x00\n").decision_note == "no"
+    nothing_happens(
+        LifecycleError, "needs a reason", lambda: ask_to_revoke(anna, guarded_key, "\x00\n\u202e")
+    )
