@@ -233,6 +233,7 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(25% .05 247)",
         }
     },
+    "LOGIN": {"form": "console.log_in.LogInForm"},
     "ACCOUNT": {"navigation": "console.navigation.account"},
     "SIDEBAR": {
         "show_search": True,
@@ -312,6 +313,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
     "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
     "forget-gone-processes": {"task": "tenants.tasks.forget_gone_processes", "schedule": 300.0},
+    "expire-requests": {"task": "tenants.tasks.expire_requests", "schedule": 60.0},
     "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},

@@ -16,7 +16,8 @@ from django.utils import timezone
 from callbacks.models import Delivery, DeliveryState
 from crypto_schemes import registry
 from flows_endpoint.models import ExchangeRow, Outcome
-from tenants.models import Key, KeyState
+from tenants.lifecycle.requests import waiting
+from tenants.models import ApprovalState, Key, KeyState
 
 _DAY: Final = timedelta(days=1)
 #: An old version in use this close to its end needs somebody.
@@ -66,6 +67,8 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     charts: list[dict[str, str]] = []
     if may("tenants.view_key"):
         tiles += _key_tiles()
+    if may("tenants.view_approvalrequest"):
+        tiles.append(_approval_tile())
     if may("flows_endpoint.view_exchangerow"):
         rows = traffic()
         tiles.append(_traffic_tile(rows))
@@ -126,6 +129,20 @@ def _key_tiles() -> list[Tile]:
             url=f"{keys}?state__in={KeyState.STAGED},{KeyState.RETIRING}",
         ),
     ]
+
+
+def _approval_tile() -> Tile:
+    rows = waiting()
+    first = rows.values_list("expires_at", flat=True).first()
+    count = rows.count()
+    requests = reverse("admin:tenants_approvalrequest_changelist")
+    return Tile(
+        title="Waiting for a second person",
+        value=str(count),
+        note=f"the first until {first:%Y-%m-%d %H:%M} UTC" if first else "nothing to decide",
+        url=f"{requests}?state={ApprovalState.PENDING}",
+        is_alarm=count > 0,
+    )
 
 
 def _traffic_tile(rows: list[Traffic]) -> Tile:

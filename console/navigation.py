@@ -9,6 +9,10 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
+from tenants.actors import account_of
+from tenants.lifecycle.approvals import DECIDE
+from tenants.lifecycle.requests import waiting
+
 #: Group, then title, icon (Material Symbols), admin model, permission.
 _GROUPS: Final = (
     (
@@ -35,6 +39,12 @@ _GROUPS: Final = (
     (
         "Oversight",
         (
+            (
+                "Approvals",
+                "how_to_reg",
+                "tenants_approvalrequest",
+                "tenants.view_approvalrequest",
+            ),
             ("Audit trail", "history", "tenants_auditentry", "tenants.view_auditentry"),
             ("People", "group", "auth_user", "auth.view_user"),
             ("Roles", "badge", "auth_group", "auth.view_group"),
@@ -45,6 +55,7 @@ _GROUPS: Final = (
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups of links; a link shows for who has the permission of its list."""
+    badges = {"tenants_approvalrequest": _to_decide(request)}
     overview = {"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}
     return [
         {"items": [overview]},
@@ -58,6 +69,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                         "icon": icon,
                         "link": reverse(f"admin:{model}_changelist"),
                         "permission": _needs(permission),
+                        "badge": badges.get(model, 0),
+                        "badge_variant": "warning",
                     }
                     for name, icon, model, permission in items
                 ],
@@ -80,6 +93,13 @@ def styles(request: HttpRequest) -> str:
 def scripts(request: HttpRequest) -> str:
     """Return the address of the script that copies values."""
     return static("console/copy.js")
+
+
+def _to_decide(request: HttpRequest) -> int:
+    """Return how many requests wait for a decision this person may take."""
+    if not request.user.has_perm(DECIDE):
+        return 0
+    return waiting().exclude(requested_by_account=account_of(request.user)).count()
 
 
 def _needs(permission: str) -> Callable[[HttpRequest], bool]:

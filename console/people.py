@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from console import access
+from tenants.actors import Actor
 from tenants.admin.base import AnyModelAdmin
 
 if TYPE_CHECKING:
@@ -49,6 +52,43 @@ class PersonAdmin(UserAdminBase):
             return False
         return super().has_change_permission(request, obj)
 
+    # Django calls these two in one transaction, the second once the roles are written too.
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: User,
+        form: forms.ModelForm[User],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Write the person; remember how they were."""
+        if change:
+            stored = User.objects.select_for_update().get(pk=obj.pk)
+            form.was = access.facts_of_person(stored)  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: forms.ModelForm[User],
+        formsets: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Write the person's roles, and what changed to the audit trail."""
+        super().save_related(request, form, formsets, change)
+        stored = User.objects.get(pk=form.instance.pk)
+        access.note_person(Actor.from_request(request), stored, getattr(form, "was", None))
+
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,  # noqa: A002 - Django's signature
+        form_url: str = "",
+    ) -> HttpResponse:
+        """Serve the form for somebody's password; a change is written to the audit trail."""
+        with access.noting_password(request, id):
+            return super().user_change_password(request, id, form_url)
+
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Return False: a person who left is made inactive; the audit trail names them."""
         return False
@@ -57,6 +97,30 @@ class PersonAdmin(UserAdminBase):
 @admin.register(Group)
 class RoleAdmin(StockGroupAdmin, AnyModelAdmin):
     """Roles. Those made by the product are described in docs/administration.md."""
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Group,
+        form: forms.ModelForm[Group],
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Write the role; remember what it gave."""
+        if change:
+            stored = Group.objects.select_for_update().get(pk=obj.pk)
+            form.was = access.facts_of_role(stored)  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: forms.ModelForm[Group],
+        formsets: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Write what the role gives, and what changed to the audit trail."""
+        super().save_related(request, form, formsets, change)
+        access.note_role(Actor.from_request(request), form.instance, getattr(form, "was", None))
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Return False: people would lose their rights without a word."""

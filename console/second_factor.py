@@ -13,16 +13,20 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME, authenticate
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from console import access
 from console.models import SecondFactor
 from tenants.admin.base import no_store
 from tenants.admin.fresh import ask_again, confirm_now, is_fresh
 
 _log = logging.getLogger("sealgate.console")
+#: From so many wrong codes in a row on, the next waits 16 seconds and more.
+_TELLING_FAILURES: Final = 5
 _WRONG_CODE: Final = "That code is wrong, was used before or came too soon after a wrong one."
 
 
@@ -66,11 +70,14 @@ def second_factor(request: HttpRequest, site: AdminSite) -> HttpResponse:
     factor = factor or SecondFactor.begin(user)
     error = ""
     if request.method == "POST":
-        if _takes(user, factor, request.POST.get("code", "")):
-            if is_new:
-                SecondFactor.objects.filter(pk=factor.pk).update(confirmed=True)
-                factor.confirmed = True
-                _log.info("second factor set up", extra={"user": user.get_username()})
+        if _takes(request, factor, request.POST.get("code", "")):
+            with transaction.atomic():
+                if is_new:
+                    SecondFactor.objects.filter(pk=factor.pk).update(confirmed=True)
+                    factor.confirmed = True
+                    _log.info("second factor set up", extra={"user": user.get_username()})
+                verb = "access.second_factor" if is_new else "access.log_in"
+                access.note(access.actor_of(request, user), verb, user, after={"by": "code"})
             django_otp.login(request, factor)
             request.session.cycle_key()
             confirm_now(request)
@@ -99,9 +106,11 @@ def confirm(request: HttpRequest, site: AdminSite) -> HttpResponse:
         )
         if known is None or known.pk != user.pk:
             error = "That password is wrong."
-        elif factor is not None and not _takes(user, factor, request.POST.get("code", "")):
+        elif factor is not None and not _takes(request, factor, request.POST.get("code", "")):
             error = _WRONG_CODE
         else:
+            by = "password" if factor is None else "password and code"
+            access.note(access.actor_of(request, user), "access.confirm", user, after={"by": by})
             confirm_now(request)
             messages.success(request, "Confirmed. Nothing was changed yet: press the button again.")
             return HttpResponseRedirect(_next(request))
@@ -115,9 +124,19 @@ def confirm(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return no_store(TemplateResponse(request, "admin/console/confirm.html", context))
 
 
-def _takes(user: Any, factor: SecondFactor, code: str) -> bool:
+def _takes(request: HttpRequest, factor: SecondFactor, code: str) -> bool:
+    """Return whether ``code`` is right; note it where wrong ones make the next wait long."""
+    user: Any = request.user
     typed = code.replace(" ", "")
-    return django_otp.verify_token(user, factor.persistent_id, typed) is not None
+    with transaction.atomic():
+        factors = SecondFactor.objects.select_for_update().filter(pk=factor.pk)
+        before = factors.values_list("throttling_failure_count", flat=True).first()
+        if django_otp.verify_token(user, factor.persistent_id, typed) is not None:
+            return True
+        failures = factors.values_list("throttling_failure_count", flat=True).first()
+        if failures != before and failures and failures >= _TELLING_FAILURES:
+            access.made_to_wait(request, user, failures)
+    return False
 
 
 def _next(request: HttpRequest) -> str:

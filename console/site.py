@@ -54,6 +54,16 @@ class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no t
         response: HttpResponse = super().login(request, extra_context)
         return response
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Serve the form for one's own password; a change is written to the audit trail."""
+        from console import access  # noqa: PLC0415 - models load later
+
+        with access.noting_password(request, request.user.pk):
+            response: HttpResponse = super().password_change(request, extra_context)
+        return response
+
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         """Serve the page of the second factor."""
         return _second_factor_page(request, self)

@@ -48,14 +48,16 @@ def append(
     """Write who did what to which row, in the transaction that does it.
 
     The head stays locked until the transaction ends: locks on clients, flows and keys are taken
-    before. Raises TransactionManagementError outside a transaction, AtRestError when the
-    trail's secret cannot be read.
+    before. What the actor does under a clearance names who gave it. Raises
+    TransactionManagementError outside a transaction, AtRestError when the trail's secret
+    cannot be read.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
             "An audit entry is written in the transaction of what it tells of."
         )
     flow = flow or (key.flow if key else None)
+    cleared = actor.clearance.named if actor.clearance else {}
     secret = digests.internal_secret(SECRET)
     head = _lock_head()
     entry = AuditEntry(
@@ -68,7 +70,7 @@ def append(
         flow=flow,
         key=key,
         before=_plain(before or {}),
-        after=_plain(after or {}),
+        after=_plain({**(after or {}), **cleared}),
         reason=reason[:200],
         request_id=actor.request_id[:64],
         previous_digest=head.digest,

@@ -15,3 +15,9 @@ def retire_expired_keys() -> int:
 def forget_gone_processes() -> int:
     """Delete the reports of processes that are gone for long."""
     return rollout.forget_gone()
+
+
+@shared_task(ignore_result=True)
+def expire_requests() -> int:
+    """End the requests for a second person that nobody decided on in time."""
+    return lifecycle.approvals.expire_requests()

@@ -5,10 +5,18 @@ Django's admin under the theme django-unfold. Whatever changes anything goes thr
 to the POST that made a secret ever shows one.
 """
 
+from tenants.admin.approval import ApprovalRequestAdmin
 from tenants.admin.audit import AuditEntryAdmin
 from tenants.admin.client import ClientAdmin
 from tenants.admin.flow import FlowAdmin
 from tenants.admin.handover import HandOverAdmin
 from tenants.admin.key import KeyAdmin
 
-__all__ = ["AuditEntryAdmin", "ClientAdmin", "FlowAdmin", "HandOverAdmin", "KeyAdmin"]
+__all__ = [
+    "ApprovalRequestAdmin",
+    "AuditEntryAdmin",
+    "ClientAdmin",
+    "FlowAdmin",
+    "HandOverAdmin",
+    "KeyAdmin",
+]

@@ -23,7 +23,7 @@ class VerbFilter(ListedFilter):
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what, to look at."""
 
-    list_display = ("at", "actor", "verb", "client", "flow", "key", "reason", "request_id")
+    list_display = ("when", "actor", "verb", "about", "reason", "request_id")
     list_filter = (VerbFilter,)
     list_select_related = ("client", "flow", "key")
     search_fields = ("request_id",)
@@ -41,6 +41,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "reason",
         "request_id",
     )
+
+    @admin.display(description="At (UTC)", ordering="id")
+    def when(self, entry: AuditEntry) -> str:
+        """Return when it was done."""
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="About")
+    def about(self, entry: AuditEntry) -> str:
+        """Return what or whom it was done to."""
+        rows = [row for row in (entry.client, entry.flow, entry.key) if row is not None]
+        who = entry.after.get("person") or entry.after.get("role", "")
+        return ", ".join(map(str, rows)) or str(who)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

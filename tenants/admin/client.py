@@ -2,34 +2,82 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
 from tenants import lifecycle
 from tenants.actors import Actor
+from tenants.admin.approval import asked_for
 from tenants.admin.base import RefusedError, UndeletableAdmin, answering
-from tenants.models import Client
+from tenants.admin.fresh import needs_fresh
+from tenants.lifecycle import approvals, requests
+from tenants.models import ApprovalRequest, Client
 
-_FIELDS: Final = ("slug", "name", "contact_email", "notes", "is_enabled")
+_FIELDS: Final = ("slug", "name", "contact_email", "notes", "is_enabled", "needs_second_person")
 
 
 @admin.register(Client)
 class ClientAdmin(UndeletableAdmin):
     """Create and edit partners."""
 
-    list_display = ("slug", "name", "is_enabled", "flow_count", "created_at")
-    list_filter = ("is_enabled",)
+    list_display = ("slug", "name", "is_enabled", "needs_second_person", "flow_count", "created_at")
+    list_filter = ("is_enabled", "needs_second_person")
     search_fields = ("slug", "name", "contact_email")
     fields = (*_FIELDS, "flow_list", "created_at")
     readonly_fields = ("flow_list", "created_at")
     change_form_template = "admin/tenants/client_change.html"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
+        """Fix the policy while it is on: it is switched off with a second person alone."""
+        fixed = super().get_readonly_fields(request, obj)
+        is_on = obj is not None and obj.needs_second_person
+        return (*fixed, "needs_second_person") if is_on else fixed
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address that asks to do without a second person."""
+        view = self.admin_site.admin_view(self.relax_view)
+        return [
+            path("<uuid:client_id>/relax/", view, name="tenants_client_relax"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_POST)
+    @needs_fresh(lambda client_id: reverse("admin:tenants_client_change", args=[client_id]))
+    def relax_view(self, request: HttpRequest, client_id: uuid.UUID) -> HttpResponse:
+        """Ask that one person alone may change the client's keys again."""
+        if not request.user.has_perm("tenants.change_client"):
+            raise PermissionDenied
+        client = get_object_or_404(Client, pk=client_id)
+        reason = request.POST.get("reason", "")
+        try:
+            with answering():
+                done = approvals.do_or_ask(
+                    Actor.from_request(request),
+                    lambda actor: lifecycle.relax_client(actor, client, reason=reason),
+                    reason=reason,
+                )
+            messages.success(
+                request,
+                asked_for(done)
+                if isinstance(done, ApprovalRequest)
+                else "No second person is needed.",
+            )
+        except RefusedError as refused:
+            for text in refused.messages:
+                messages.error(request, text)
+        return HttpResponseRedirect(reverse("admin:tenants_client_change", args=[client_id]))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
         """Return the clients with the number of their flows."""
@@ -60,8 +108,13 @@ class ClientAdmin(UndeletableAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Serve the form; what a verb refuses after the form's own checks becomes a message."""
+        context = extra_context or {}
+        client = self.get_object(request, object_id) if object_id else None
+        if client is not None and client.needs_second_person:
+            asked = requests.waiting().filter(client=client, flow=None).first()
+            context = {"relaxing": asked, "is_guarded": True, **context}
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(request, object_id, form_url, context)
         except RefusedError as refused:
             return _back(request, refused)
 

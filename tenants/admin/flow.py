@@ -25,6 +25,7 @@ from crypto_schemes.errors import OptionsError
 from crypto_schemes.scheme import UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor, NotAllowedError
+from tenants.admin.approval import asked_for, guarded_context
 from tenants.admin.base import RefusedError, UndeletableAdmin, answering
 from tenants.admin.flow_form import FlowForm, NewFlowForm, fieldsets, form_for
 from tenants.admin.fresh import (
@@ -37,8 +38,8 @@ from tenants.admin.fresh import (
 from tenants.admin.handover_panel import handover_context
 from tenants.admin.issued import issued_page
 from tenants.admin.key_panel import OVERRIDE_PHRASE, purpose_rows
-from tenants.lifecycle import IssuedFlow, LifecycleError
-from tenants.models import Flow
+from tenants.lifecycle import IssuedFlow, LifecycleError, approvals
+from tenants.models import ApprovalRequest, Flow
 
 _FIXED: Final = ("client", "scheme", "address", "identity_list", "url", "created_at")
 #: How many requests and callbacks the page of a flow shows.
@@ -227,6 +228,7 @@ class FlowAdmin(UndeletableAdmin):
             if context["may_see_keys"]:
                 context["purposes"] = purpose_rows(flow, request.user)
             context |= handover_context(flow, request)
+            context |= guarded_context(flow, request)
             context |= _latest(flow, request)
         try:
             return super().change_view(
@@ -286,18 +288,27 @@ class FlowAdmin(UndeletableAdmin):
     def import_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
         """Take a secret that was made elsewhere. It is not shown again."""
         flow = self._flow(request, flow_id)
+        said = request.POST
+        purpose = said.get("purpose", "")
         try:
             with answering():
-                key = lifecycle.import_text(
+                material = lifecycle.read_text(
+                    flow, purpose, said.get("text", ""), said.get("passphrase", "")
+                )
+                done = approvals.do_or_ask(
                     Actor.from_request(request),
-                    flow,
-                    request.POST.get("purpose", ""),
-                    request.POST.get("text", ""),
-                    passphrase=request.POST.get("passphrase", ""),
+                    lambda actor: lifecycle.import_key(actor, flow, purpose, material),
+                    reason=said.get("reason", ""),
+                    material=material,
                 )
         except RefusedError as refused:
             return _refused(request, refused, _page(flow_id))
-        messages.success(request, f"{key.title} is imported and {key.state}.")
+        messages.success(
+            request,
+            asked_for(done)
+            if isinstance(done, ApprovalRequest)
+            else f"{done.title} is imported and {done.state}.",
+        )
         return HttpResponseRedirect(_page(flow_id))
 
     def _flow(self, request: HttpRequest, flow_id: uuid.UUID) -> Flow:

@@ -21,8 +21,8 @@ from tenants.actors import Actor
 from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering, no_store
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.handover_panel import contents, standing, with_keys
-from tenants.lifecycle import LifecycleError
-from tenants.models import Flow, HandOver
+from tenants.lifecycle import LifecycleError, approvals
+from tenants.models import ApprovalRequest, Flow, HandOver
 
 
 def _flow_page(flow_id: uuid.UUID) -> str:
@@ -79,22 +79,33 @@ class HandOverAdmin(ReadOnlyAdmin):
         if not request.user.has_perm("tenants.add_handover"):
             raise PermissionDenied
         flow = get_object_or_404(Flow, pk=flow_id)
+        token = lifecycle.new_token()
         try:
             with answering():
-                issued = lifecycle.create_handover(
+                keys, lifetime = _chosen(request), _lifetime(request)
+                made = approvals.do_or_ask(
                     Actor.from_request(request),
-                    flow,
-                    keys=_chosen(request),
-                    lifetime=_lifetime(request),
+                    lambda actor: lifecycle.create_handover(
+                        actor, flow, keys=keys, lifetime=lifetime, token=token
+                    ),
+                    reason=request.POST.get("reason", ""),
+                    material=lifecycle.digest_of(token).encode("ascii"),
                 )
         except RefusedError as refused:
             return _refused(request, refused, _flow_page(flow_id))
+        is_asked = isinstance(made, ApprovalRequest)
         context = {
             **self.admin_site.each_context(request),
-            "title": "The hand-over link is made",
+            "title": "The hand-over link is asked for"
+            if is_asked
+            else "The hand-over link is made",
             "opts": Flow._meta,
             "flow": flow,
-            "issued": issued,
+            "url": lifecycle.link_of(token),
+            "keys": flow.keys.filter(pk__in=keys).order_by("purpose", "version"),
+            "issued": None if is_asked else made,
+            "asked": made if is_asked else None,
+            "hours": lifetime // timedelta(hours=1),
         }
         return no_store(TemplateResponse(request, "admin/tenants/handover_link.html", context))
 

@@ -18,11 +18,12 @@ from django.views.decorators.http import require_POST
 
 from tenants import lifecycle
 from tenants.actors import Actor
+from tenants.admin.approval import asked_for
 from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.key_panel import OVERRIDE_PHRASE, short_fingerprint
-from tenants.lifecycle import LifecycleError
-from tenants.models import Key
+from tenants.lifecycle import LifecycleError, approvals
+from tenants.models import ApprovalRequest, Key
 
 #: Seconds the answer to *Promote* waits for processes; the page then says which are missing.
 _WAIT_SECONDS: Final = 3.0
@@ -63,7 +64,12 @@ def _retire(actor: Actor, key: Key, request: HttpRequest) -> str:
 
 
 def _revoke(actor: Actor, key: Key, request: HttpRequest) -> str:
-    lifecycle.revoke_key(actor, key, reason=request.POST.get("reason", ""))
+    reason = request.POST.get("reason", "")
+    done = approvals.do_or_ask(
+        actor, lambda one: lifecycle.revoke_key(one, key, reason=reason), reason=reason
+    )
+    if isinstance(done, ApprovalRequest):
+        return asked_for(done)
     return f"{key.title} is revoked. Within a second it opens nothing anywhere."
 
 

@@ -83,5 +83,10 @@ def version_row(
 
 def short_fingerprint(key: Key) -> str:
     """Return the first 16 digits in groups of four: enough to tell keys apart by eye."""
-    digits = key.fingerprint[:16]
+    return grouped(key.fingerprint)
+
+
+def grouped(fingerprint: str) -> str:
+    """Return the start of a fingerprint in groups of four digits."""
+    digits = fingerprint[:16]
     return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))

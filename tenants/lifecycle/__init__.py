@@ -5,15 +5,21 @@ counts the epoch up (so that every process notices) and leaves an audit entry, a
 transaction. The admin, the commands and scripts call these and nothing else.
 
 Key material is made before the transaction begins: an RSA key of 4096 bits takes seconds, and
-nobody else should wait for it. Locks are taken in one order, client, flows, keys, audit
-trail, epoch, so that no two verbs can wait for each other.
+nobody else should wait for it. Locks are taken in one order, client, flows, requests for a second
+person, keys, audit trail, epoch, so that no two verbs can wait for each other.
+
+Some verbs need a second person where a client's policy says so: they raise
+SecondPersonNeededError, and :mod:`tenants.lifecycle.approvals` asks one.
 """
 
+from tenants.lifecycle import approvals
 from tenants.lifecycle.barrier import NotLoadedError
 from tenants.lifecycle.base import VERBS, LifecycleError
+from tenants.lifecycle.break_glass import break_glass
 from tenants.lifecycle.bundles import is_for_partner
-from tenants.lifecycle.clients import create_client, update_client
+from tenants.lifecycle.clients import create_client, relax_client, update_client
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
+from tenants.lifecycle.handover_tokens import digest_of, link_of, new_token
 from tenants.lifecycle.handovers import (
     DEFAULT_LIFETIME,
     LONGEST_LIFETIME,
@@ -31,16 +37,20 @@ from tenants.lifecycle.keys import (
     LONGEST_OVERLAP,
     IssuedKey,
     allowed_verbs,
+    check_material,
     destroy_key,
     generate_key,
     import_key,
     import_text,
+    insert_checked,
     promote_key,
+    read_text,
     retire_expired_keys,
     retire_key,
     revoke_key,
 )
 from tenants.lifecycle.promotion import promote_when_loaded
+from tenants.lifecycle.second_person import SecondPersonNeededError
 
 __all__ = [
     "DEFAULT_LIFETIME",
@@ -56,19 +66,29 @@ __all__ = [
     "IssuedKey",
     "LifecycleError",
     "NotLoadedError",
+    "SecondPersonNeededError",
     "allowed_verbs",
+    "approvals",
+    "break_glass",
+    "check_material",
     "create_client",
     "create_flow",
     "create_handover",
     "destroy_key",
+    "digest_of",
     "generate_key",
     "import_key",
     "import_text",
+    "insert_checked",
     "is_for_partner",
     "keys_to_hand_over",
+    "link_of",
+    "new_token",
     "open_handover",
     "promote_key",
     "promote_when_loaded",
+    "read_text",
+    "relax_client",
     "retire_expired_keys",
     "retire_key",
     "revoke_key",

@@ -15,6 +15,7 @@ from tenants.models import Client, Flow, Key, KeyringEpoch
 VERBS: Final = (
     "client.create",
     "client.update",
+    "client.relax",
     "flow.create",
     "flow.update",
     "key.generate",
@@ -27,6 +28,22 @@ VERBS: Final = (
     "handover.withdraw",
     "handover.open",
     "master_key.rotate",
+    "approval.request",
+    "approval.approve",
+    "approval.refuse",
+    "approval.withdraw",
+    "approval.expire",
+    "approval.break_glass",
+    "access.log_in",
+    "access.confirm",
+    "access.locked_out",
+    "access.second_factor",
+    "access.forget_second_factor",
+    "person.create",
+    "person.update",
+    "person.password",
+    "role.create",
+    "role.update",
 )
 
 
@@ -36,6 +53,19 @@ audit = audit_chain.append
 
 class LifecycleError(Exception):
     """A verb cannot be done now. Nothing was changed; the message says what would help."""
+
+
+#: What the columns for a reason and a note take, in characters.
+LONGEST_TEXT: Final = 200
+
+
+def one_line(text: str) -> str:
+    """Return what a person wrote as one line that every database takes, and none misreads.
+
+    NUL, line breaks and marks that turn the direction of writing become spaces.
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(shown.split())[:LONGEST_TEXT]
 
 
 # NO KEY locks: requests that write rows about a flow meanwhile (FOR KEY SHARE) need not wait.

@@ -8,10 +8,14 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from tenants.actors import Actor
-from tenants.lifecycle.base import apply, audit, lock_client, touch
+from tenants.clearance import Intent
+from tenants.lifecycle import second_person
+from tenants.lifecycle.base import LifecycleError, apply, audit, lock_client, one_line, touch
 from tenants.models import Client, Flow
 
-_CHANGEABLE: Final = frozenset({"slug", "name", "contact_email", "notes", "is_enabled"})
+_CHANGEABLE: Final = frozenset(
+    {"slug", "name", "contact_email", "notes", "is_enabled", "needs_second_person"}
+)
 
 
 @transaction.atomic
@@ -37,16 +41,48 @@ def save_new(actor: Actor, client: Client) -> Client:
 
 @transaction.atomic
 def update_client(actor: Actor, client: Client, changes: Mapping[str, Any]) -> Client:
-    """Write ``changes`` to a client. Raises ValidationError or LifecycleError."""
+    """Write ``changes`` to a client. Raises ValidationError or LifecycleError.
+
+    The policy of the second person can be switched on here; off by :func:`relax_client` alone.
+    """
     actor.require("tenants.change_client")
     locked = lock_client(client.pk)
+    if locked.needs_second_person and changes.get("needs_second_person", True) is not True:
+        raise LifecycleError(
+            "That changes of this client's keys need a second person is switched off by itself "
+            "(relax_client), which needs a second person too."
+        )
+    return _write(actor, locked, changes, verb="client.update")
+
+
+@transaction.atomic
+def relax_client(actor: Actor, client: Client, *, reason: str) -> Client:
+    """Let one person alone change the client's keys again. Needs a reason.
+
+    Raises LifecycleError or SecondPersonNeededError.
+    """
+    actor.require("tenants.change_client")
+    reason = one_line(reason)
+    if not reason:
+        raise LifecycleError("Doing without a second person needs a reason.")
+    locked = lock_client(client.pk)
+    if not locked.needs_second_person:
+        return locked
+    second_person.require(actor, Intent("client.relax", locked.pk, arguments={"reason": reason}))
+    off = {"needs_second_person": False}
+    return _write(actor, locked, off, verb="client.relax", reason=reason)
+
+
+def _write(
+    actor: Actor, locked: Client, changes: Mapping[str, Any], *, verb: str, reason: str = ""
+) -> Client:
     before, after = apply(locked, changes, _CHANGEABLE)
     if after:
         locked.full_clean()
         locked.save(update_fields=list(after))
         flows = Flow.objects.select_for_update(no_key=True).filter(client=locked).order_by("pk")
         flow_ids = list(flows.values_list("pk", flat=True))
-        audit(actor, "client.update", client=locked, before=before, after=after)
+        audit(actor, verb, client=locked, before=before, after=after, reason=reason)
         touch(*flow_ids)
     return locked
 

@@ -9,9 +9,6 @@ None of these verbs counts the epoch up: nothing that serves requests depends on
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,24 +17,23 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 from django.utils import timezone
 
 from crypto_schemes import keys as key_material
 from crypto_schemes.keys import Kind
 from tenants import at_rest
 from tenants.actors import Actor
+from tenants.clearance import Intent
+from tenants.lifecycle import second_person
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow
 from tenants.lifecycle.bundles import HandedText, PartnerBundle, bundle_of, is_for_partner
+from tenants.lifecycle.handover_tokens import digest_of, is_token, link_of, new_token
 from tenants.models import Flow, HandOver, HandOverState, Key, KeyState
 
 #: How long a link opens, unless said otherwise.
 DEFAULT_LIFETIME: Final = timedelta(hours=72)
 SHORTEST_LIFETIME: Final = timedelta(hours=1)
 LONGEST_LIFETIME: Final = timedelta(days=14)
-#: 256 bits: not to be guessed, so that the digest needs neither salt nor stretching.
-_TOKEN_BYTES: Final = 32
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 #: States whose versions a partner should start with.
 _CURRENT: Final = (KeyState.STAGED, KeyState.ACTIVE)
 
@@ -68,8 +64,8 @@ class IssuedHandOver:
 
     @property
     def url(self) -> str:
-        """Return the link. The token is its fragment, which browsers send to nobody."""
-        return f"{settings.PUBLIC_URL}{reverse('handover')}#{self.token}"
+        """Return the link."""
+        return link_of(self.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,39 +100,57 @@ def create_handover(
     *,
     keys: Collection[UUID] | None = None,
     lifetime: timedelta = DEFAULT_LIFETIME,
+    token: str = "",
 ) -> IssuedHandOver:
     """Make a link to some versions of a flow: ``keys``, else :func:`keys_to_hand_over`.
 
-    What it shows is fixed now: a version made later is not in it. Raises LifecycleError for
-    versions that a partner must not or should not get, for a flow that is switched off, and for
-    a lifetime outside 1 hour to 14 days; SchemeError where a version cannot be written down.
+    What it shows is fixed now: a version made later is not in it. ``token`` is one of
+    tenants.lifecycle.new_token, for who must know it before they ask a second person.
+    Raises LifecycleError for versions that a partner must not or should not get, for a flow that
+    is switched off, and for a lifetime outside 1 hour to 14 days; SchemeError where a version
+    cannot be written down; SecondPersonNeededError.
     """
+    token = token or new_token()
+    handover, covered = insert_handover(actor, flow, keys, lifetime, digest_of(token))
+    return IssuedHandOver(handover=handover, keys=tuple(covered), token=token)
+
+
+@transaction.atomic
+def insert_handover(
+    actor: Actor,
+    flow: Flow,
+    keys: Collection[UUID] | None,
+    lifetime: timedelta,
+    token_digest: str,
+) -> tuple[HandOver, list[Key]]:
+    """Do what :func:`create_handover` does, for a token of which only the digest is known."""
     actor.require("tenants.add_handover")
     if not SHORTEST_LIFETIME <= lifetime <= LONGEST_LIFETIME:
         raise LifecycleError(
             f"A link opens for 1 hour to {LONGEST_LIFETIME.days} days. Choose a time between."
         )
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
-    with transaction.atomic():
-        locked = lock_flow(flow.pk)
-        if not (locked.is_enabled and locked.client.is_enabled):
-            raise LifecycleError(
-                "This flow or its client is switched off, and no link to it opens. "
-                "Switch it on first."
-            )
-        covered = _chosen(locked, keys)
-        _bundle(locked, covered)  # what cannot be written down is better known now
-        handover = HandOver(
-            flow=locked,
-            token_digest=_digest(token),
-            created_by=actor.name[:150],
-            expires_at=timezone.now() + lifetime,
+    locked = lock_flow(flow.pk)
+    if not (locked.is_enabled and locked.client.is_enabled):
+        raise LifecycleError(
+            "This flow or its client is switched off, and no link to it opens. Switch it on first."
         )
-        handover.save(force_insert=True)
-        handover.keys.set(covered)
-        after = _facts(handover, covered) | {"expires_at": handover.expires_at.isoformat()}
-        audit(actor, "handover.create", flow=locked, after=after)
-    return IssuedHandOver(handover=handover, keys=tuple(covered), token=token)
+    covered = _chosen(locked, keys)
+    _bundle(locked, covered)  # what cannot be written down is better known now
+    said = {"keys": _names(covered), "hours": lifetime / timedelta(hours=1)}
+    second_person.require(
+        actor, Intent("handover.create", locked.client_id, locked.pk, arguments=said)
+    )
+    handover = HandOver(
+        flow=locked,
+        token_digest=token_digest,
+        created_by=actor.name[:150],
+        expires_at=timezone.now() + lifetime,
+    )
+    handover.save(force_insert=True)
+    handover.keys.set(covered)
+    after = _facts(handover, covered) | {"expires_at": handover.expires_at.isoformat()}
+    audit(actor, "handover.create", flow=locked, after=after)
+    return handover, covered
 
 
 @transaction.atomic
@@ -165,7 +179,9 @@ def open_handover(token: str, *, address: str, request_id: str = "") -> HandedOv
     that does not open, and AtRestError or SchemeError when what it shows cannot be read; then
     the link is not burned.
     """
-    row = HandOver.objects.filter(token_digest=_digest(token)).first() if _is_token(token) else None
+    row = (
+        HandOver.objects.filter(token_digest=digest_of(token)).first() if is_token(token) else None
+    )
     if row is None:
         raise HandOverClosedError("unknown")
     with transaction.atomic():
@@ -191,14 +207,6 @@ def open_handover(token: str, *, address: str, request_id: str = "") -> HandedOv
 
 
 # --- the parts -----------------------------------------------------------------------------
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _is_token(text: str) -> bool:
-    return _TOKEN.fullmatch(text) is not None
 
 
 def _lock(handover: HandOver) -> HandOver:
@@ -274,5 +282,9 @@ def _bundle(flow: Flow, covered: Sequence[Key]) -> PartnerBundle:
 def _facts(handover: HandOver, covered: Collection[Key]) -> dict[str, Any]:
     return {
         "handover": str(handover.pk),
-        "keys": [f"{key.purpose}/{key.version}" for key in covered],
+        "keys": _names(covered),
     }
+
+
+def _names(covered: Iterable[Key]) -> list[str]:
+    return [f"{key.purpose}/{key.version}" for key in covered]

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from tenants import lifecycle
 from tenants.actors import Actor
+from tenants.management import asking
 from tenants.management.naming import FLOW_HELP, by_id, find_flow, iso_time
-from tenants.models import Flow, HandOver, Key
+from tenants.models import ApprovalRequest, Flow, HandOver, Key
 
 _COLUMNS: Final = ("id", "flow", "shows", "made by", "made", "expires", "stands")
 #: Columns of text that a table takes at most.
@@ -53,6 +54,8 @@ def add_arguments(verbs: Any) -> None:
         help="How long it opens: 1 to "
         f"{lifecycle.LONGEST_LIFETIME // timedelta(hours=1)}; default %(default)s.",
     )
+    deed.add_argument("--reason", default="", help="Needed where a second person is.")
+    asking.takes_break_glass(deed)
     deed = add("list", "List links, without what opens them.")
     deed.add_argument("--flow", metavar="FLOW", help=f"Of this flow only: {FLOW_HELP}")
     add("withdraw", "Have a link open no more.").add_argument(
@@ -69,12 +72,19 @@ def _create(given: Mapping[str, Any]) -> _Report:
     flow = find_flow(given["flow"])
     # Beyond what a timedelta takes it is too long as well.
     hours = max(0, min(given["hours"], lifecycle.LONGEST_LIFETIME // timedelta(hours=1) + 1))
-    issued = lifecycle.create_handover(
-        Actor.command_line(),
-        flow,
-        keys=_chosen(flow, given["purpose"]),
-        lifetime=timedelta(hours=hours),
+    keys, lifetime = _chosen(flow, given["purpose"]), timedelta(hours=hours)
+    token = lifecycle.new_token()
+    made = asking.do_or_ask(
+        given,
+        lambda actor: lifecycle.create_handover(
+            actor, flow, keys=keys, lifetime=lifetime, token=token
+        ),
+        reason=given["reason"],
+        material=lifecycle.digest_of(token).encode("ascii"),
     )
+    if isinstance(made, ApprovalRequest):
+        return _asked(made, lifecycle.link_of(token))
+    issued = made
 
     def show(console: Console) -> None:
         console.print(Text(f"{flow.scheme}/{flow.address}: a link that shows"), soft_wrap=True)
@@ -85,6 +95,17 @@ def _create(given: Mapping[str, Any]) -> _Report:
         console.print(Text(issued.url), soft_wrap=True)
 
     return {**_facts(issued.handover, flow, issued.keys), "url": issued.url}, show
+
+
+def _asked(row: ApprovalRequest, url: str) -> _Report:
+    report, say = asking.asked(row)
+
+    def show(console: Console) -> None:
+        say(console)
+        console.print("[bold]The link, shown this once; it opens once somebody approves:[/bold]")
+        console.print(Text(url), soft_wrap=True)
+
+    return {**report, "url": url}, show
 
 
 def _list(given: Mapping[str, Any]) -> _Report:

@@ -42,6 +42,7 @@ PAGES: dict[str, set[str]] = {
     "tenants_key_public": LOOKING,
     "tenants_handover_changelist": LOOKING,
     "tenants_handover_change": LOOKING,
+    "tenants_approvalrequest_changelist": LOOKING,
     "tenants_auditentry_changelist": OVERSEEING,
     "callbacks_delivery_changelist": LOOKING,
     "callbacks_delivery_change": LOOKING,

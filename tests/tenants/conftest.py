@@ -1,4 +1,8 @@
-"""The people of the admin tests, nobody to an administrator, and ``manage.py key`` as typed."""
+"""The people of the tests, and ``manage.py key`` as typed.
+
+In the admin: nobody, staff without rights, a viewer, an administrator. Of the second person: anna
+asks (a key officer), bert decides (an approver), carla does both (an administrator).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,12 @@ from django.core.management import ManagementUtility
 from django.db import connections
 from django.test import Client as Browser
 
+from tenants import lifecycle
+from tenants.actors import Actor
+from tenants.lifecycle import IssuedFlow
+from tenants.models import Client, Flow, Key
 from tests.support import test_keys
+from tests.tenants.people import somebody
 
 
 @pytest.fixture
@@ -88,3 +97,32 @@ def report(run: Callable[..., str]) -> Callable[..., dict[str, Any]]:
         return found
 
     return report
+
+
+@pytest.fixture
+def anna(db: None) -> Actor:
+    return somebody("anna", "Key officer")
+
+
+@pytest.fixture
+def bert(db: None) -> Actor:
+    return somebody("bert", "Approver")
+
+
+@pytest.fixture
+def carla(db: None) -> Actor:
+    return somebody("carla", "Administrator")
+
+
+@pytest.fixture
+def guarded(make_flow: Callable[..., IssuedFlow], actor: Actor, client_row: Client) -> Flow:
+    """A flow of a client whose keys need two people."""
+    flow = make_flow("citcall").flow
+    lifecycle.update_client(actor, client_row, {"needs_second_person": True})
+    return flow
+
+
+@pytest.fixture
+def guarded_key(guarded: Flow) -> Key:
+    """The active API key of that flow."""
+    return guarded.keys.get(purpose="api_key")

@@ -175,8 +175,9 @@ def test_a_verb_by_nobody_changes_nothing(scene: Scene, verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_by_a_viewer_is_forbidden(scene: Scene, sign_in: SignIn, verb: str) -> None:
     url, data, _ = VERBS[verb]
+    browser = sign_in(*VIEWER)
     before = scene.state()
-    assert sign_in(*VIEWER).post(url(scene), data).status_code == 403
+    assert browser.post(url(scene), data).status_code == 403
     assert scene.state() == before
 
 

@@ -14,7 +14,15 @@ from django.db import IntegrityError, connection, transaction
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
-from tenants.models import AuditEntry, Client, Flow, HandOver, Key, KeyringEpoch
+from tenants.models import (
+    ApprovalRequest,
+    AuditEntry,
+    Client,
+    Flow,
+    HandOver,
+    Key,
+    KeyringEpoch,
+)
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
@@ -97,6 +105,39 @@ def a_key(flow: Flow, **changes: Any) -> dict[str, Any]:
     }
 
 
+def a_request(flow: Flow, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": adapted(uuid.uuid4()),
+        "verb": "key.revoke",
+        "client_id": adapted(flow.client_id),
+        "flow_id": adapted(flow.pk),
+        "key_id": None,
+        "details": json.dumps({}),
+        "arguments": b"sealed",
+        "reason": "leaked",
+        "state": "pending",
+        "requested_by": "anna",
+        "requested_by_account": "user:1",
+        "requested_at": NOW,
+        "expires_at": NOW,
+        "decided_by": "",
+        "decided_by_account": "",
+        "decided_at": None,
+        "decision_note": "",
+        **changes,
+    }
+
+
+#: What an approved request says.
+APPROVED: dict[str, Any] = {
+    "state": "approved",
+    "arguments": b"",
+    "decided_at": NOW,
+    "decided_by": "bert",
+    "decided_by_account": "user:2",
+}
+
+
 def test_good_rows_pass(make_flow: Make, client_row: Client) -> None:
     flow = make_flow("citcall").flow
     insert("tenants_flow", **a_flow(client_row))
@@ -109,6 +150,57 @@ def test_good_rows_pass(make_flow: Make, client_row: Client) -> None:
     insert("tenants_key", **a_key(flow, version=12, state="retired", ended_at=NOW))
     destroyed = a_key(flow, version=13, state="destroyed", ended_at=NOW, material=b"")
     insert("tenants_key", **destroyed)
+
+
+def test_good_requests_pass(make_flow: Make) -> None:
+    flow = make_flow("citcall").flow
+    key = adapted(flow.keys.get(purpose="api_key").pk)
+    table = "tenants_approvalrequest"
+    insert(table, **a_request(flow, key_id=key))
+    insert(table, **a_request(flow, key_id=key, **APPROVED))
+    insert(table, **a_request(flow, key_id=key, verb="key.destroy"))
+    for _ in range(2):
+        insert(table, **a_request(flow, verb="key.import"))
+    expired = {"state": "expired", "arguments": b"", "decided_at": NOW}
+    for _ in range(2):
+        insert(table, **a_request(flow, flow_id=None, verb="client.relax", **expired))
+    insert(table, **a_request(flow, flow_id=None, verb="client.relax"))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("approval_state_known", {"state": "perhaps", "arguments": b"", "decided_at": NOW}),
+        ("approval_decided_has_time_and_forgets", {"state": "refused", "decided_at": NOW}),
+        ("approval_decided_has_time_and_forgets", {"state": "refused", "arguments": b""}),
+        ("approval_decided_has_time_and_forgets", {"decided_at": NOW}),
+        ("approval_by_somebody_else", {**APPROVED, "decided_by": "anna"}),
+        ("approval_by_another_account", {**APPROVED, "decided_by_account": "user:1"}),
+        ("approval_by_another_account", {**APPROVED, "decided_by_account": ""}),
+        ("approval_by_another_account", {**APPROVED, "requested_by_account": ""}),
+    ],
+)
+def test_requests_that_must_not_be(make_flow: Make, name: str, changes: dict[str, Any]) -> None:
+    flow = make_flow("citcall").flow
+    refused(lambda: insert("tenants_approvalrequest", **a_request(flow, **changes)), name)
+    assert not ApprovalRequest.objects.exists()
+
+
+def test_a_request_waits_once(make_flow: Make) -> None:
+    flow = make_flow("citcall").flow
+    key = adapted(flow.keys.get(purpose="api_key").pk)
+    table = "tenants_approvalrequest"
+    without_flow = {"flow_id": None, "verb": "client.relax"}
+    insert(table, **a_request(flow, key_id=key))
+    insert(table, **a_request(flow, **without_flow))
+    refused(lambda: insert(table, **a_request(flow, key_id=key)), "approval_pending_once")
+    refused(
+        lambda: insert(table, **a_request(flow, **without_flow)), "approval_pending_once_of_client"
+    )
+    refused(
+        lambda: insert(table, **a_request(flow, key_id=key, flow_id=None, verb="x")),
+        "approval_of_a_key_names_its_flow",
+    )
 
 
 @pytest.mark.parametrize(

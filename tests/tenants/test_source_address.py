@@ -75,6 +75,9 @@ def test_the_audit_trail_names_the_caller_behind_the_proxy(settings: Any) -> Non
     request = RequestFactory().get("/", headers={"x-forwarded-for": "6.6.6.6, 198.51.100.7"})
 
     class User:
+        pk = 7
+        is_authenticated = True
+
         def get_username(self) -> str:
             return "alice"
 
@@ -85,6 +88,7 @@ def test_the_audit_trail_names_the_caller_behind_the_proxy(settings: Any) -> Non
     request.request_id = "abcdefgh"  # type: ignore[attr-defined]
     actor = Actor.from_request(request)
     assert (actor.name, actor.address, actor.request_id) == ("alice", "198.51.100.7", "abcdefgh")
+    assert actor.account == "user:7"
     assert actor.may("tenants.view_key")
     assert not actor.may("tenants.add_key")
     settings.TRUSTED_PROXIES = []

@@ -9,7 +9,9 @@ from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from console import access
 from console.models import SecondFactor
+from tenants.actors import Actor
 
 
 class Command(BaseCommand):
@@ -31,6 +33,8 @@ class Command(BaseCommand):
             for session in Session.objects.iterator():
                 if session.get_decoded().get("_auth_user_id") == str(user.pk):
                     session.delete()
+            if count:
+                access.note(Actor.command_line(), "access.forget_second_factor", user)
         self.stdout.write(
             f"Forgot the second factor of {username}." if count else f"{username} had none."
         )

@@ -11,6 +11,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError, transaction
 
+from tenants import audit_chain
+from tenants.actors import Actor, account_of
+
 
 class Command(BaseCommand):
     """Make the user ``admin`` with a random password, unless there is any administrator."""
@@ -33,7 +36,9 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(18)
         try:
             with transaction.atomic():
-                users.create_superuser(username="admin", email="", password=password)
+                made = users.create_superuser(username="admin", email="", password=password)
+                who = {"person": "admin", "account": account_of(made), "is_superuser": True}
+                audit_chain.append(Actor.command_line(), "person.create", after=who)
                 _write_private(password_file, password + "\n")
         except IntegrityError:
             if users.filter(is_superuser=True).exists():  # another process was first

@@ -2,7 +2,8 @@
 
 A flow is written ``SCHEME/ADDRESS`` or by its id, a key version
 ``SCHEME/ADDRESS/PURPOSE/VERSION`` or by its id. With ``--json`` standard output carries exactly
-one JSON object, and nothing at all when the command fails. Secrets are read from files or standard
+one JSON object, and nothing at all when the command fails. Where a client's policy wants a second
+person, the command asks for one and exits with status 3. Secrets are read from files or standard
 input, never from arguments, which every user of the machine can see.
 """
 
@@ -24,10 +25,10 @@ from rich.text import Text
 
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.management import handover_verbs, waiting
+from tenants.management import approval_verbs, asking, handover_verbs, waiting
 from tenants.management.naming import FLOW_HELP, KEY_HELP, find_flow, find_key, iso_time
 from tenants.management.refusals import as_command_errors
-from tenants.models import Key, KeyState
+from tenants.models import ApprovalRequest, Key, KeyState
 
 #: Longest pasted secret, in bytes: an RSA-4096 key in PEM takes 3.3 kB.
 _LONGEST: Final = 65_536
@@ -81,6 +82,8 @@ class Command(BaseCommand):
         verb.add_argument(
             "--passphrase-file", metavar="PATH", help="File with the passphrase of a private key."
         )
+        verb.add_argument("--reason", default="", help="Needed where a second person is.")
+        asking.takes_break_glass(verb)
         verb = _of_key(add("promote", "Make a staged version the active one."))
         verb.add_argument(
             "--overlap-days",
@@ -95,10 +98,13 @@ class Command(BaseCommand):
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
         verb = _of_key(add("revoke", "Stop a version from opening anything, at once."))
         verb.add_argument("--reason", required=True, help="Stands in the audit trail.")
+        asking.takes_break_glass(verb)
         verb = _of_key(add("destroy", "Erase the material of a retired or revoked version."))
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
+        asking.takes_break_glass(verb)
         _of_key(add("export-public", "Print the public half of an RSA version as PEM."))
         handover_verbs.add_arguments(verbs)
+        approval_verbs.add_arguments(verbs)
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Do the verb. Raises CommandError; then nothing was changed."""
@@ -108,6 +114,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(report, ensure_ascii=False))
         else:
             show(Console(file=cast("IO[str]", self.stdout), highlight=False))
+        if report.get(asking.WAITS):
+            sys.exit(asking.ASKED)
 
 
 _Report = tuple[Mapping[str, Any], Callable[[Console], None]]
@@ -159,14 +167,17 @@ def _import(given: Mapping[str, Any]) -> _Report:
     flow = find_flow(given["flow"])
     path = given["passphrase_file"]
     passphrase = _read(path).rstrip("\r\n") if path else ""
-    key = lifecycle.import_text(
-        Actor.command_line(),
-        flow,
-        given["purpose"],
-        _read(given["from_file"]),
-        passphrase=passphrase,
+    purpose = given["purpose"]
+    material = lifecycle.read_text(flow, purpose, _read(given["from_file"]), passphrase)
+    lifecycle.check_material(flow, purpose, material)
+    return _done(
+        asking.do_or_ask(
+            given,
+            lambda actor: lifecycle.insert_checked(actor, flow, purpose, material),
+            reason=given["reason"],
+            material=material,
+        )
     )
-    return _moved(key)
 
 
 def _promote(given: Mapping[str, Any]) -> _Report:
@@ -190,13 +201,21 @@ def _retire(given: Mapping[str, Any]) -> _Report:
 
 
 def _revoke(given: Mapping[str, Any]) -> _Report:
-    key = find_key(given["key"])
-    return _moved(lifecycle.revoke_key(Actor.command_line(), key, reason=given["reason"]))
+    key, reason = find_key(given["key"]), given["reason"]
+    return _done(
+        asking.do_or_ask(
+            given, lambda actor: lifecycle.revoke_key(actor, key, reason=reason), reason=reason
+        )
+    )
 
 
 def _destroy(given: Mapping[str, Any]) -> _Report:
-    key = find_key(given["key"])
-    return _moved(lifecycle.destroy_key(Actor.command_line(), key, reason=given["reason"]))
+    key, reason = find_key(given["key"]), given["reason"]
+    return _done(
+        asking.do_or_ask(
+            given, lambda actor: lifecycle.destroy_key(actor, key, reason=reason), reason=reason
+        )
+    )
 
 
 def _export_public(given: Mapping[str, Any]) -> _Report:
@@ -221,6 +240,7 @@ _VERBS: Final[dict[str, Callable[[Mapping[str, Any]], _Report]]] = {
     "destroy": _destroy,
     "export-public": _export_public,
     "handover": handover_verbs.run,
+    "approvals": approval_verbs.run,
 }
 
 
@@ -262,6 +282,11 @@ def _facts(key: Key) -> dict[str, Any]:
         "last_used_at": iso_time(key.last_used_at),
         "use_count": key.use_count,
     }
+
+
+def _done(done: Key | ApprovalRequest) -> _Report:
+    """Return the report of a verb that may have been asked for instead."""
+    return asking.asked(done) if isinstance(done, ApprovalRequest) else _moved(done)
 
 
 def _moved(key: Key) -> _Report:
