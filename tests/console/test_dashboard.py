@@ -96,6 +96,7 @@ def test_every_tile_opens_its_list(flow: Flow) -> None:
     assert counts == {
         "Keys that need attention": 1,
         "Rotations in progress": 1,
+        "Waiting for a second person": 0,
         "Requests, 24 hours": 4,
         "Callbacks waiting": 2,
         "Callbacks failed, 24 hours": 1,
