@@ -332,6 +332,10 @@ CELERY_BEAT_SCHEDULE = {
     "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
     "forget-gone-processes": {"task": "tenants.tasks.forget_gone_processes", "schedule": 300.0},
     "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},
+    "process-whatsapp-updates": {
+        "task": "flows_endpoint.whatsapp_flows.tasks.process_updates",
+        "schedule": 5.0,
+    },
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},
 }

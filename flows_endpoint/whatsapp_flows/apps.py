@@ -11,9 +11,18 @@ class WhatsappFlowsConfig(AppConfig):
     verbose_name = "WhatsApp Flows"
 
     def ready(self) -> None:
-        """Register what tidies up."""
-        from flows_endpoint import housekeeping  # noqa: PLC0415 - models are ready only now
-        from flows_endpoint.whatsapp_flows import sealings, steps  # noqa: PLC0415
+        """Register the way out of messages, and what tidies up."""
+        from callbacks import channels  # noqa: PLC0415 - models are ready only now
+        from flows_endpoint import housekeeping  # noqa: PLC0415
+        from flows_endpoint.whatsapp_flows import (  # noqa: PLC0415
+            retention,
+            sealings,
+            steps,
+        )
+        from flows_endpoint.whatsapp_flows.channel import WhatsappChannel  # noqa: PLC0415
+
+        channels.register(WhatsappChannel())
 
         housekeeping.register("whatsapp_flows.steps", steps.forget_expired)
         housekeeping.register("whatsapp_flows.sealings", sealings.forget_ended)
+        housekeeping.register("whatsapp_flows.retention", retention.forget_old)

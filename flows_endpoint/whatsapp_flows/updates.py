@@ -1,7 +1,8 @@
 """Webhook updates as they come: split, told apart from repetitions, sealed, stored.
 
-Nothing is thrown away that was signed: what is not of the known form is kept whole.
-What the updates mean is somebody else's work.
+Nothing is thrown away that was signed: what is not of the known form is kept whole. A large
+delivery is kept whole first, so that the platform gets its answer at once, and split by the worker.
+What the updates mean is done later (update_work.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.db import transaction
+
 from crypto_schemes import json_text
 from crypto_schemes.json_text import JSONTextError, JSONValue
 from flows_endpoint.whatsapp_flows.models import UpdateKind, WebhookUpdate
@@ -19,28 +22,58 @@ from tenants import at_rest, digests
 
 #: Most updates in one delivery. More is not the platform's and is kept as one.
 MOST_UPDATES: Final = 1000
+#: Bytes of a delivery that is split before it is answered; a hundred statuses or so.
+SPLIT_AT_ONCE: Final = 48 * 1024
 #: Longest id of an entry, in characters. Known ones are numbers of some 15 digits.
 LONGEST_NAME: Final = 128
+#: Kinds that are named after the field of the update.
+_FIELDS: Final = frozenset(UpdateKind.values) - {
+    UpdateKind.OTHER,
+    UpdateKind.UNREADABLE,
+    UpdateKind.BATCH,
+}
 
 
 def store(flow_id: str, raw: bytes, received_at: float) -> None:
-    """Store the updates in the signed body ``raw``, those not yet there. One query."""
-    at = datetime.fromtimestamp(received_at, UTC)
+    """Store the updates in the signed body ``raw``, those not yet there, and ring the worker.
+
+    One query, inside a transaction.
+    """
+    is_large = len(raw) > SPLIT_AT_ONCE
+    found = [(UpdateKind.BATCH, raw)] if is_large else _split(raw)
+    _insert(flow_id, found, datetime.fromtimestamp(received_at, UTC))
+    transaction.on_commit(_ring)
+
+
+def unpack(batch: WebhookUpdate, raw: bytes) -> None:
+    """Store the updates in a delivery that was kept whole, inside a transaction."""
+    _insert(str(batch.flow_id), _split(raw), batch.received_at)
+
+
+def _insert(flow_id: str, found: list[tuple[UpdateKind, bytes]], at: datetime) -> None:
     rows = []
-    for kind, text in _split(raw):
+    for kind, text in found:
         content = hashlib.sha256(text).hexdigest()
+        named = "delivery" if kind is UpdateKind.BATCH else "update"
         row = WebhookUpdate(
             id=uuid.uuid4(),
             flow_id=flow_id,
-            digest=digests.lookup_digest("whatsapp_flows", "update", f"{flow_id}|{content}"),
+            digest=digests.lookup_digest("whatsapp_flows", named, f"{flow_id}|{content}"),
             kind=kind,
             received_at=at,
+            next_attempt_at=at,
         )
         row.body = at_rest.seal(text, row.at_rest_context)
         rows.append(row)
     # In one order, so that two deliveries with the same updates cannot wait for each other.
     rows.sort(key=lambda row: row.digest)
     WebhookUpdate.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _ring() -> None:
+    from flows_endpoint.whatsapp_flows.tasks import ring  # noqa: PLC0415 - which process them
+
+    ring()
 
 
 def _split(raw: bytes) -> list[tuple[UpdateKind, bytes]]:
@@ -87,6 +120,4 @@ def _is_change(change: Any) -> bool:
 
 def _kind(change: dict[str, Any]) -> UpdateKind:
     field = change["change"]["field"]
-    if field in UpdateKind.values and field != UpdateKind.UNREADABLE:
-        return UpdateKind(field)
-    return UpdateKind.OTHER
+    return UpdateKind(field) if field in _FIELDS else UpdateKind.OTHER
