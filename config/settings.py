@@ -336,6 +336,14 @@ CELERY_BEAT_SCHEDULE = {
         "task": "flows_endpoint.whatsapp_flows.tasks.process_updates",
         "schedule": 5.0,
     },
+    "measure-whatsapp-endpoints": {
+        "task": "flows_endpoint.whatsapp_flows.tasks.measure_health",
+        "schedule": 60.0,
+    },
+    "check-whatsapp-public-keys": {
+        "task": "flows_endpoint.whatsapp_flows.tasks.check_public_keys",
+        "schedule": 3600.0,
+    },
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},
 }

