@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,10 +23,10 @@ from crypto_schemes.whatsapp_flows.payload import (
     fill_summary,
     read_request,
 )
-from flows_endpoint.backends import Answer, Backend
+from flows_endpoint.backends import Answer, Backend, Call
 from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.pipeline import Protocol
-from flows_endpoint.whatsapp_flows import sealings, sessions, steps
+from flows_endpoint.whatsapp_flows import media, sealings, sessions, steps
 from flows_endpoint.whatsapp_flows.cloud.recipients import RecipientError, parse_recipient
 from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN, is_token_refusal, status_of
 from flows_endpoint.whatsapp_flows.models import ErrorKind, ErrorReport
@@ -109,6 +109,17 @@ class WhatsAppFlowsProtocol(Protocol):
                 step=refusal.step or "flow_token",
                 extra=_TokenError(reply, opened),
             ) from None
+
+    def call(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Call:
+        """Return what the backend gets to see; with ``fetch_media`` where attached files are."""
+        call = super().call(exchange, flow, opened)
+        if not flow.options.fetch_media:
+            return call
+        received_at = datetime.fromtimestamp(exchange.received_at, UTC)
+        offered = media.offer(flow.id, opened.payload, exchange.request_id, received_at)
+        return (
+            call if offered is None else replace(call, details={**call.details, "media": offered})
+        )
 
     def _serve(
         self,
