@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 from django.db.models import Q
 
@@ -84,7 +86,7 @@ class MediaFile(models.Model):
     What it takes to get and open the file is sealed in ``body``; the file itself is never kept.
     """
 
-    id = models.UUIDField(primary_key=True, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
     #: Keyed digest of the ticket that opens it.
     ticket_digest = models.CharField(max_length=64)
