@@ -3,6 +3,8 @@
 A worker locks some of the rows that wait, does what each means and marks it, in one transaction:
 one that dies leaves them as they were, and they are done by the next. So each is done once in
 effect. One that fails is tried again, later and later, and holds up no other.
+
+A large delivery, kept whole when it came, is split first.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from callbacks import outbox
@@ -42,22 +45,49 @@ def process_due(seconds: float) -> int:
     until = time.monotonic() + seconds
     done = 0
     while time.monotonic() < until:
+        split = _split_one()
         seen, processed = _process_some()
         done += processed
-        if not seen:
+        if not seen and not split:
             break
     return done
 
 
+def _due() -> QuerySet[WebhookUpdate]:
+    rows = WebhookUpdate.objects.filter(
+        processed_at__isnull=True, next_attempt_at__lte=timezone.now(), failures__lt=MOST_FAILURES
+    )
+    return rows.order_by("next_attempt_at")
+
+
+def _split_one() -> int:
+    """Split a delivery that was kept whole; return how many there were to split.
+
+    Opening and sealing a thousand updates takes a while, so it comes before the transaction:
+    two workers may both do it, and the second finds the row gone.
+    """
+    batch = _due().filter(kind=UpdateKind.BATCH).first()
+    if batch is None:
+        return 0
+    try:
+        rows = updates.unpacked(batch)
+    except Exception as error:  # noqa: BLE001 - one bad delivery must not stop the others
+        _note_failure(batch, error)
+        return 1
+    with transaction.atomic():
+        if WebhookUpdate.objects.filter(pk=batch.pk).delete()[0]:
+            updates.insert(rows)
+    return 1
+
+
 def _process_some() -> tuple[int, int]:
     """Process up to :data:`BATCH` updates; return how many there were and were processed."""
-    now = timezone.now()
     with transaction.atomic():
         rows = list(
-            WebhookUpdate.objects.select_for_update(of=("self",), skip_locked=True)
-            .select_related("flow")
-            .filter(processed_at__isnull=True, next_attempt_at__lte=now, failures__lt=MOST_FAILURES)
-            .order_by("next_attempt_at")[:BATCH]
+            _due()
+            .exclude(kind=UpdateKind.BATCH)
+            .select_for_update(of=("self",), skip_locked=True)
+            .select_related("flow")[:BATCH]
         )
         works = [_Work(row) for row in rows]
         ours = message_states.ours(status for work in works for status in work.statuses())
@@ -71,13 +101,12 @@ class _Work:
 
     def __init__(self, row: WebhookUpdate) -> None:
         self.row = row
-        self.raw = b""
         self.body: Any = None
         self.error: Exception | None = None
         try:
-            self.raw = at_rest.open_sealed(row.body, row.at_rest_context)
-            if row.kind not in {UpdateKind.UNREADABLE, UpdateKind.BATCH}:
-                self.body = json.loads(self.raw)
+            text = at_rest.open_sealed(row.body, row.at_rest_context)
+            if row.kind != UpdateKind.UNREADABLE:
+                self.body = json.loads(text)
         except (AtRestError, ValueError) as error:
             self.error = error
 
@@ -104,7 +133,7 @@ class _Work:
         """Return whether nothing follows from it: it is about others' messages, for instance."""
         return (
             self.error is None
-            and self.row.kind not in {UpdateKind.FLOWS, UpdateKind.BATCH}
+            and self.row.kind != UpdateKind.FLOWS
             and ours is not None
             and not any(message_states.is_ours(status, ours) for status in self.statuses())
             and not any(True for _ in self.replies())
@@ -120,31 +149,31 @@ def _process(work: _Work) -> bool:
                 raise work.error
             _apply(work)
     except Exception as error:  # noqa: BLE001 - one bad update must not stop the others
-        # Type only: the text may quote what was said.
-        logger.error("Update %s failed: %s", row.pk, type(error).__name__)  # noqa: TRY400
-        row.failures += 1
-        wait = timedelta(seconds=_FIRST_WAIT * 2**row.failures)
-        row.next_attempt_at = timezone.now() + wait
-        row.save(update_fields=["failures", "next_attempt_at"])
-        if row.failures >= MOST_FAILURES:
-            alerts.raise_alert(
-                str(row.flow_id),
-                AlertSource.SEALGATE,
-                alerts.UPDATE_NOT_PROCESSED,
-                at=timezone.now(),
-                subject=str(row.pk),
-                message="An update of the webhook could not be processed; the log says why.",
-            )
+        _note_failure(row, error)
         return False
     return True
 
 
+def _note_failure(row: WebhookUpdate, error: Exception) -> None:
+    # Type only: the text may quote what was said.
+    logger.error("Update %s failed: %s", row.pk, type(error).__name__)
+    row.failures += 1
+    wait = timedelta(seconds=_FIRST_WAIT * 2**row.failures)
+    row.next_attempt_at = timezone.now() + wait
+    row.save(update_fields=["failures", "next_attempt_at"])
+    if row.failures >= MOST_FAILURES:
+        alerts.raise_alert(
+            str(row.flow_id),
+            AlertSource.SEALGATE,
+            alerts.UPDATE_NOT_PROCESSED,
+            at=timezone.now(),
+            subject=str(row.pk),
+            message="An update of the webhook could not be processed; the log says why.",
+        )
+
+
 def _apply(work: _Work) -> None:
     row = work.row
-    if row.kind == UpdateKind.BATCH:
-        updates.unpack(row, work.raw)
-        row.delete()
-        return
     for status in work.statuses():
         message_states.apply_status(row.flow, status, row.received_at)
     contact = next(_objects(work.value, "contacts"), {})

@@ -42,19 +42,27 @@ def store(flow_id: str, raw: bytes, received_at: float) -> None:
     """
     is_large = len(raw) > SPLIT_AT_ONCE
     found = [(UpdateKind.BATCH, raw)] if is_large else _split(raw)
-    _insert(flow_id, found, datetime.fromtimestamp(received_at, UTC))
+    insert(_rows(flow_id, found, datetime.fromtimestamp(received_at, UTC)))
     transaction.on_commit(_ring)
 
 
-def unpack(batch: WebhookUpdate, packed: bytes) -> None:
-    """Store the updates in a delivery that was kept whole, inside a transaction.
+def unpacked(batch: WebhookUpdate) -> list[WebhookUpdate]:
+    """Return the rows of the updates in a delivery that was kept whole, yet to be inserted.
 
-    ``packed`` is what was sealed in ``batch``.
+    Raises AtRestError.
     """
-    _insert(str(batch.flow_id), _split(zlib.decompress(packed)), batch.received_at)
+    raw = zlib.decompress(at_rest.open_sealed(batch.body, batch.at_rest_context))
+    return _rows(str(batch.flow_id), _split(raw), batch.received_at)
 
 
-def _insert(flow_id: str, found: list[tuple[UpdateKind, bytes]], at: datetime) -> None:
+def insert(rows: list[WebhookUpdate]) -> None:
+    """Insert those that are not yet there."""
+    # In one order, so that two deliveries with the same updates cannot wait for each other.
+    rows.sort(key=lambda row: row.digest)
+    WebhookUpdate.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _rows(flow_id: str, found: list[tuple[UpdateKind, bytes]], at: datetime) -> list[WebhookUpdate]:
     rows = []
     for kind, text in found:
         content = hashlib.sha256(text).hexdigest()
@@ -71,9 +79,7 @@ def _insert(flow_id: str, found: list[tuple[UpdateKind, bytes]], at: datetime) -
         kept = zlib.compress(text, 1) if kind is UpdateKind.BATCH else text
         row.body = at_rest.seal(kept, row.at_rest_context)
         rows.append(row)
-    # In one order, so that two deliveries with the same updates cannot wait for each other.
-    rows.sort(key=lambda row: row.digest)
-    WebhookUpdate.objects.bulk_create(rows, ignore_conflicts=True)
+    return rows
 
 
 def _ring() -> None:

@@ -16,7 +16,7 @@ from django.test import Client as HttpClient
 from django.utils import timezone
 
 from callbacks.models import Delivery
-from flows_endpoint.whatsapp_flows import messages, replies, tasks, update_work
+from flows_endpoint.whatsapp_flows import messages, replies, tasks, update_work, updates
 from flows_endpoint.whatsapp_flows.models import (
     FlowAlert,
     FlowSession,
@@ -78,14 +78,43 @@ def test_what_was_kept_whole_is_split_and_done(sender: Phone) -> None:
     # Twice in one delivery, in a small one of its own, and the large one once more.
     deliver(sender, *changes)
     deliver(sender, changes[0])
-    assert update_work.process_due(60) == 1001
+    assert update_work.process_due(60) == 1000
     assert waiting() == 0
     assert WebhookUpdate.objects.filter(kind="messages").count() == 999
     assert WebhookUpdate.objects.count() == 1000
     assert FlowAlert.objects.count() == 1
     deliver(sender, *changes[:500])
-    assert update_work.process_due(60) == 1
+    assert update_work.process_due(60) == 0
     assert WebhookUpdate.objects.count() == 1000
+
+
+def test_a_large_delivery_that_cannot_be_opened_ends_as_an_alert(sender: Phone) -> None:
+    deliver(sender, *statuses(999))
+    WebhookUpdate.objects.update(body=b"damaged")
+    deliver(sender, *statuses(1))
+    for _ in range(update_work.MOST_FAILURES + 1):
+        WebhookUpdate.objects.update(next_attempt_at=timezone.now())
+        update_work.process_due(20)
+    assert WebhookUpdate.objects.get(processed_at=None).failures == update_work.MOST_FAILURES
+    assert FlowAlert.objects.get().event == "UPDATE_NOT_PROCESSED"
+
+
+def test_a_delivery_that_another_worker_split_is_not_split_again(
+    sender: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(sender, *statuses(999))
+    unpacked = updates.unpacked
+
+    def meanwhile(batch: WebhookUpdate) -> list[WebhookUpdate]:
+        rows = unpacked(batch)
+        monkeypatch.setattr(updates, "unpacked", unpacked)
+        assert update_work.process_due(60) == 999
+        WebhookUpdate.objects.all().delete()
+        return rows
+
+    monkeypatch.setattr(updates, "unpacked", meanwhile)
+    assert update_work.process_due(60) == 0
+    assert not WebhookUpdate.objects.exists()
 
 
 def test_an_update_is_stored_before_anybody_is_rung(
@@ -293,3 +322,39 @@ def test_a_message_s_effects_are_one_with_its_mark(
     assert update_work.process_due(20) == 1
     assert WhatsappMessage.objects.get().state == "read"
     assert opened_json(WebhookUpdate.objects.get())["change"]["field"] == "messages"
+
+
+_WORKS = """
+import sys
+from flows_endpoint.whatsapp_flows import update_work
+print("ready", flush=True)
+sys.stdin.readline()
+done = 0
+while (now := update_work.process_due(20)):
+    done += now
+print(done, flush=True)
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_do_each_update_once(
+    client: HttpClient, make_flow: Callable[..., IssuedFlow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.process_updates, "delay", lambda: None)
+    issued = make_flow("whatsapp_flows", callback_url="https://partner.example/callback")
+    phone = Phone(client, issued)
+    names = [f"token-{number:03}" for number in range(300)]
+    deliver(phone, *(webhooks.form_reply({"flow_token": name}) for name in names))
+    workers = [other_process.start(_WORKS) for _ in range(2)]
+    try:
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline().strip() == "ready"
+        done = [worker.communicate("go\n", timeout=60)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert sum(int(text) for text in done) == 300
+    assert waiting() == 0
+    assert sorted(event["flow_token"] for event in events()) == names
