@@ -71,6 +71,13 @@ class HttpAnswer:
         return 200 <= self.status < 300
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
 class _Response(http.client.HTTPResponse):
     """Reads on to the final answer.
 
@@ -156,6 +163,15 @@ class Transport:
 
         ``max_answer`` is the largest answer taken, in bytes. Raises TransportError.
         """
+        return self._call(url, _Request("POST", headers, body), limits, max_answer)
+
+    def get(
+        self, url: str, headers: Mapping[str, str], *, limits: TimeLimits, max_answer: int
+    ) -> HttpAnswer:
+        """GET ``url`` and return the answer, as :meth:`post` does."""
+        return self._call(url, _Request("GET", headers), limits, max_answer)
+
+    def _call(self, url: str, request: _Request, limits: TimeLimits, max_answer: int) -> HttpAnswer:
         parts = ssrf.parsed(url)
         started = time.monotonic()
         call = OngoingCall(
@@ -172,11 +188,11 @@ class Transport:
             # Each round without a byte sent uses up one kept connection, so the last one dials.
             for _ in range(KEPT_CONNECTIONS):
                 try:
-                    return _exchange(pool, call, body, headers, max_answer)
+                    return _exchange(pool, call, request, max_answer)
                 except TransportError as error:
                     if call.dialled or call.sent or error.kind is not Kind.PROTOCOL:
                         raise
-            return _exchange(pool, call, body, headers, max_answer)
+            return _exchange(pool, call, request, max_answer)
         finally:
             ongoing.reset(token)
 
@@ -215,18 +231,17 @@ os.register_at_fork(after_in_child=shared.after_fork)
 def _exchange(
     pool: HTTPConnectionPool,
     call: OngoingCall,
-    body: bytes,
-    headers: Mapping[str, str],
+    request: _Request,
     max_answer: int,
 ) -> HttpAnswer:
     """Send one request over a kept or fresh connection and read the answer to its end."""
     response: BaseHTTPResponse | None = None
     try:
         response = pool.urlopen(
-            "POST",
+            request.method,
             call.url.target,
-            body=body,
-            headers={"Accept-Encoding": "identity", **headers},
+            body=request.body,
+            headers={"Accept-Encoding": "identity", **request.headers},
             retries=False,
             redirect=False,
             assert_same_host=False,

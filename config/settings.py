@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config.env import secret
 from crypto_schemes import registry
 from tenants.master_keys import HOW_TO_MAKE_ONE, MasterKeyError, MasterKeys
+from tenants.outbound_urls import OutboundUrlError, parse_outbound_url
 from tenants.source_address import parse_networks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -59,6 +60,24 @@ if EXCHANGE_LOG_DAYS < 1:
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
+#: Where the WhatsApp Cloud API is, without a trailing slash, and which version of it is spoken.
+WHATSAPP_API_URL: str = env.str(
+    "SEALGATE_WHATSAPP_API_URL", default="https://graph.facebook.com"
+).rstrip("/")
+WHATSAPP_API_VERSION: str = env.str("SEALGATE_WHATSAPP_API_VERSION", default="v25.0")
+#: Where flows of the sandbox find it; empty: where the others do.
+WHATSAPP_SANDBOX_API_URL: str = env.str("SEALGATE_WHATSAPP_SANDBOX_API_URL", default="").rstrip("/")
+try:
+    for _url in filter(None, (WHATSAPP_API_URL, WHATSAPP_SANDBOX_API_URL)):
+        parse_outbound_url(_url)
+except OutboundUrlError as error:
+    raise ImproperlyConfigured(
+        f"SEALGATE_WHATSAPP_API_URL or SEALGATE_WHATSAPP_SANDBOX_API_URL: {error}"
+    ) from None
+#: How many days messages, sessions and updates of WhatsApp flows are kept.
+WHATSAPP_DAYS: int = env.int("SEALGATE_WHATSAPP_DAYS", default=30)
+if WHATSAPP_DAYS < 2:
+    raise ImproperlyConfigured("SEALGATE_WHATSAPP_DAYS must be at least 2.")
 #: Seed of the sandbox's simulated outcomes; the same seed plays the same story.
 SANDBOX_SEED: str = env.str("SEALGATE_SANDBOX_SEED", default="sealgate")
 #: Divides every waiting time of the sandbox (calls, settlements); 1 is real time.
@@ -315,6 +334,18 @@ CELERY_BEAT_SCHEDULE = {
     "forget-gone-processes": {"task": "tenants.tasks.forget_gone_processes", "schedule": 300.0},
     "expire-requests": {"task": "tenants.tasks.expire_requests", "schedule": 60.0},
     "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},
+    "process-whatsapp-updates": {
+        "task": "flows_endpoint.whatsapp_flows.tasks.process_updates",
+        "schedule": 5.0,
+    },
+    "measure-whatsapp-endpoints": {
+        "task": "flows_endpoint.whatsapp_flows.tasks.measure_health",
+        "schedule": 60.0,
+    },
+    "check-whatsapp-public-keys": {
+        "task": "flows_endpoint.whatsapp_flows.tasks.check_public_keys",
+        "schedule": 3600.0,
+    },
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},
 }

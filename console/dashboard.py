@@ -15,9 +15,13 @@ from django.utils import timezone
 
 from callbacks.models import Delivery, DeliveryState
 from crypto_schemes import registry
+from flows_endpoint import attention
+from flows_endpoint.attention import Tile
 from flows_endpoint.models import ExchangeRow, Outcome
 from tenants.lifecycle.requests import waiting
 from tenants.models import ApprovalState, Key, KeyState
+
+__all__ = ["Tile", "Traffic", "dashboard", "traffic"]
 
 _DAY: Final = timedelta(days=1)
 #: An old version in use this close to its end needs somebody.
@@ -27,17 +31,6 @@ _LATE: Final = timedelta(minutes=1)
 #: Counting a day of requests takes a while where there are millions.
 _TRAFFIC_SECONDS: Final = 60
 _TRAFFIC: Final = "sealgate-dashboard-traffic"
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A number that links to the list of what it counts."""
-
-    title: str
-    value: str
-    note: str
-    url: str
-    is_alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class Traffic:
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """Return tiles and charts, each for who may open the list behind it."""
+    """Return notices, tiles and charts, each for who may open the list behind it."""
     may = request.user.has_perm
     tiles: list[Tile] = []
     charts: list[dict[str, str]] = []
@@ -75,7 +68,9 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         charts = _charts(rows)
     if may("callbacks.view_delivery"):
         tiles += _callback_tiles()
-    return {"tiles": tiles, "charts": charts}
+    of_contracts = attention.gathered(request)
+    tiles += of_contracts.tiles
+    return {"tiles": tiles, "charts": charts, "notices": of_contracts.notices}
 
 
 def traffic() -> list[Traffic]:

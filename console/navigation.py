@@ -37,6 +37,35 @@ _GROUPS: Final = (
         ),
     ),
     (
+        "WhatsApp",
+        (
+            (
+                "Messages",
+                "chat",
+                "whatsapp_flows_whatsappmessage",
+                "whatsapp_flows.view_whatsappmessage",
+            ),
+            (
+                "Alerts",
+                "notification_important",
+                "whatsapp_flows_flowalert",
+                "whatsapp_flows.view_flowalert",
+            ),
+            (
+                "Endpoint health",
+                "monitor_heart",
+                "whatsapp_flows_flowhealth",
+                "whatsapp_flows.view_flowhealth",
+            ),
+            (
+                "Public keys at Meta",
+                "vpn_key",
+                "whatsapp_flows_phonekey",
+                "whatsapp_flows.view_phonekey",
+            ),
+        ),
+    ),
+    (
         "Oversight",
         (
             (

@@ -11,7 +11,12 @@ from crypto_schemes import json_text
 from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.options import Options
 from crypto_schemes.whatsapp_flows.flow_json import FlowJSON
-from crypto_schemes.whatsapp_flows.payload import MAX_SUMMARY, check_summary
+from crypto_schemes.whatsapp_flows.payload import (
+    MAX_FLOW_CTA,
+    MAX_FLOW_MESSAGE,
+    MAX_SUMMARY,
+    check_summary,
+)
 
 
 class WhatsAppFlowsOptions(Options):
@@ -59,7 +64,61 @@ class WhatsAppFlowsOptions(Options):
         description=(
             "Text for the user once the flow is complete, with {name} for a member of the"
             " result, for example: Thank you {name}, see you on {date}. It goes out filled in with"
-            " the callback, as summary. Empty for none."
+            " the callback, as summary, and to the user as a WhatsApp message where the"
+            " flow has a phone number id and an access token. Empty for none."
+        ),
+    )
+    phone_number_id: str = Field(
+        "",
+        pattern=r"^[0-9]{0,32}$",
+        title="Phone number id",
+        description=(
+            "The id (not the number) of the business phone number in the Cloud API: messages are"
+            " sent from it, and its public key is looked after. Empty: nothing is sent."
+        ),
+    )
+    meta_flow_id: str = Field(
+        "",
+        pattern=r"^[0-9]{0,32}$",
+        title="Flow id at Meta",
+        description="The id of the published form, for messages that open it.",
+    )
+    flow_message: str = Field(
+        "",
+        max_length=MAX_FLOW_MESSAGE,
+        title="Text of the opening message",
+        description="What stands above the button of a message that opens the form.",
+    )
+    flow_cta: str = Field(
+        "Open",
+        min_length=1,
+        max_length=MAX_FLOW_CTA,
+        title="Button of the opening message",
+        description="At most 30 characters, without emoji.",
+    )
+    first_screen: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_]{0,64}$",
+        title="First screen",
+        description=(
+            "The screen a message opens the form with, without asking this endpoint. Empty: the"
+            " endpoint is asked (INIT)."
+        ),
+    )
+    fetch_media: bool = Field(
+        False,
+        title="Offer attached files to your service",
+        description=(
+            "Pictures and documents in a request come with an address here from which your"
+            " service gets them downloaded, checked and decrypted (Sealgate-Details: media)."
+        ),
+    )
+    forward_updates: Literal["none", "all"] = Field(
+        "none",
+        title="Forward webhook updates",
+        description=(
+            "Post every update of the webhook to the callback URL too, as whatsapp.update: one"
+            " callback each, so there may be many."
         ),
     )
 

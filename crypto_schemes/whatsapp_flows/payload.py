@@ -7,6 +7,7 @@ error notification request, health check).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,14 @@ ERROR_KEYS = frozenset(
 )
 #: Longest text message the platform takes, in characters.
 MAX_SUMMARY = 4096
+#: Longest value filled into a summary, in characters.
+MAX_VALUE = 1000
+#: Longest text and button of a message that opens a form, in characters.
+MAX_FLOW_MESSAGE = 1024
+MAX_FLOW_CTA = 30
 
+#: Line end, and the joiners that Indic scripts and emoji are written with.
+_JOINERS = frozenset("\n\u200c\u200d")
 _ACTIONS = frozenset({PING, INIT, BACK, DATA_EXCHANGE})
 _VERSIONS = frozenset({"3.0", "4.0"})
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_]{1,64})\}")
@@ -130,10 +138,22 @@ def fill_summary(template: str, params: Mapping[str, Any]) -> str:
 
     Texts and numbers are written as they are, booleans as yes or no, lists of these
     with commas; anything else, and a missing member, as nothing. Values are never
-    read as templates themselves. At most :data:`MAX_SUMMARY` characters.
+    read as templates themselves; characters that control the display (other than line
+    ends) are left out of them. At most :data:`MAX_VALUE` characters of each, and
+    :data:`MAX_SUMMARY` in all.
     """
-    text = _PLACEHOLDER.sub(lambda match: _plain(params.get(match[1])), template)
+    text = _PLACEHOLDER.sub(lambda match: _shown(_plain(params.get(match[1]))), template)
     return text[:MAX_SUMMARY]
+
+
+def _shown(value: str) -> str:
+    """Return ``value`` without characters that turn text round or hide it, cut to size."""
+    kept = (
+        letter
+        for letter in value
+        if letter in _JOINERS or unicodedata.category(letter) not in {"Cc", "Cf"}
+    )
+    return "".join(kept)[:MAX_VALUE]
 
 
 def _plain(value: JSONValue) -> str:

@@ -11,9 +11,23 @@ class WhatsappFlowsConfig(AppConfig):
     verbose_name = "WhatsApp Flows"
 
     def ready(self) -> None:
-        """Register what tidies up."""
-        from flows_endpoint import housekeeping  # noqa: PLC0415 - models are ready only now
-        from flows_endpoint.whatsapp_flows import sealings, steps  # noqa: PLC0415
+        """Register the way out of messages, what tidies up, and what pages show."""
+        from callbacks import channels  # noqa: PLC0415 - models are ready only now
+        from flows_endpoint import attention, housekeeping  # noqa: PLC0415
+        from flows_endpoint.whatsapp_flows import (  # noqa: PLC0415
+            overview,
+            panel,
+            retention,
+            sealings,
+            steps,
+        )
+        from flows_endpoint.whatsapp_flows.channel import WhatsappChannel  # noqa: PLC0415
+        from tenants import flow_panels  # noqa: PLC0415
+
+        channels.register(WhatsappChannel())
+        attention.register("whatsapp_flows", overview.attention)
+        flow_panels.register("whatsapp_flows", panel.panel)
 
         housekeeping.register("whatsapp_flows.steps", steps.forget_expired)
         housekeeping.register("whatsapp_flows.sealings", sealings.forget_ended)
+        housekeeping.register("whatsapp_flows.retention", retention.forget_old)

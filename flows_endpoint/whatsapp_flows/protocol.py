@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,14 +23,15 @@ from crypto_schemes.whatsapp_flows.payload import (
     fill_summary,
     read_request,
 )
-from flows_endpoint.backends import Answer, Backend
+from flows_endpoint.backends import Answer, Backend, Call
 from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.pipeline import Protocol
-from flows_endpoint.whatsapp_flows import sealings, steps
+from flows_endpoint.whatsapp_flows import media, sealings, sessions, steps
+from flows_endpoint.whatsapp_flows.cloud.recipients import RecipientError, parse_recipient
 from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN, is_token_refusal, status_of
 from flows_endpoint.whatsapp_flows.models import ErrorKind, ErrorReport
 from flows_endpoint.whatsapp_flows.sandbox import FLOW_JSON, AppointmentSandbox
-from flows_endpoint.whatsapp_flows.steps import FirstReply
+from flows_endpoint.whatsapp_flows.steps import SHARED_TOKENS, FirstReply
 from tenants import at_rest
 from tenants.keyring import FlowSnapshot, keyring
 
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_TOKEN_MESSAGE: Final = "This form is no longer available."
 #: Characters kept of each text of an error notification: a request has up to 10 MB.
 LONGEST_REPORT: Final = 10_000
+#: The member of a service's last answer that says who gets the summary; no phone sees it.
+SUMMARY_TO: Final = "summary_to"
 _PONG: Final[JSONValue] = {"data": {"status": "active"}}
 _NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
 
@@ -106,6 +110,17 @@ class WhatsAppFlowsProtocol(Protocol):
                 extra=_TokenError(reply, opened),
             ) from None
 
+    def call(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Call:
+        """Return what the backend gets to see; with ``fetch_media`` where attached files are."""
+        call = super().call(exchange, flow, opened)
+        if not flow.options.fetch_media:
+            return call
+        received_at = datetime.fromtimestamp(exchange.received_at, UTC)
+        offered = media.offer(flow.id, opened.payload, exchange.request_id, received_at)
+        return (
+            call if offered is None else replace(call, details={**call.details, "media": offered})
+        )
+
     def _serve(
         self,
         exchange: Exchange,
@@ -122,14 +137,16 @@ class WhatsAppFlowsProtocol(Protocol):
                 return Answer(begun.payload)
             step = begun
         try:
-            answer = backend.handle(self.call(exchange, flow, opened))
+            answer, recipient = _take_recipient(
+                flow, backend.handle(self.call(exchange, flow, opened))
+            )
             _refuse_unusable(answer.payload, request, flow)
             text = write_json(answer.payload)  # what cannot be sealed completes nothing
             with nullcontext() if backend.atomic else transaction.atomic():
                 if step is not None:
                     steps.finish(step, text, flow.options.retry_window)
                 if answer.payload["screen"] == SUCCESS:
-                    _announce(exchange, flow, request, answer.payload)
+                    _announce(exchange, flow, request, answer.payload, recipient)
         except BaseException:
             # Inside the backend's transaction the row goes with it.
             if step is not None and not backend.atomic:
@@ -216,10 +233,27 @@ def _keep_report(flow: FlowSnapshot, request: FlowRequest, received_at: float) -
     report.save(force_insert=True)
 
 
+def _take_recipient(flow: FlowSnapshot, answer: Answer) -> tuple[Answer, str]:
+    """Return the answer without the member that says who gets the summary, and that."""
+    payload = answer.payload
+    if not isinstance(payload, dict) or SUMMARY_TO not in payload:
+        return answer, ""
+    rest = {name: value for name, value in payload.items() if name != SUMMARY_TO}
+    try:
+        recipient = parse_recipient(str(payload[SUMMARY_TO]))
+    except RecipientError:
+        logger.warning("Flow %s: %s of the answer is no recipient.", flow.id, SUMMARY_TO)
+        recipient = ""
+    return Answer(rest), recipient
+
+
 def _announce(
-    exchange: Exchange, flow: FlowSnapshot, request: FlowRequest, reply: JSONValue
+    exchange: Exchange, flow: FlowSnapshot, request: FlowRequest, reply: JSONValue, recipient: str
 ) -> None:
-    """Put ``flow.completed`` into the outbox, in the transaction that completes the flow."""
+    """Put ``flow.completed`` into the outbox, in the transaction that completes the flow.
+
+    The session of the user learns of it, and their summary is queued if we know who they are.
+    """
     params = reply["data"]["extension_message_response"]["params"]
     completed_at = datetime.fromtimestamp(exchange.received_at, UTC)
     event: dict[str, Any] = {
@@ -228,6 +262,14 @@ def _announce(
         "flow_token": request.flow_token,
         "params": params,
     }
+    summary = ""
     if flow.options.summary_template:
-        event["summary"] = fill_summary(flow.options.summary_template, params)
+        summary = event["summary"] = fill_summary(flow.options.summary_template, params)
     outbox.enqueue(flow.id, "flow.completed", event, subject=exchange.request_id)
+    token = request.flow_token
+    if token is None or token in SHARED_TOKENS:
+        # The request itself is the occasion: a recorded one sends nothing again.
+        occasion = hashlib.sha256(exchange.body).hexdigest()
+        sessions.send_to_known(flow, recipient, summary, occasion)
+    else:
+        sessions.succeed(flow, token, summary=summary, recipient=recipient, at=completed_at)

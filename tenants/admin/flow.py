@@ -38,6 +38,7 @@ from tenants.admin.fresh import (
 from tenants.admin.handover_panel import handover_context
 from tenants.admin.issued import issued_page
 from tenants.admin.key_panel import OVERRIDE_PHRASE, purpose_rows
+from tenants.flow_panels import panel_of
 from tenants.lifecycle import IssuedFlow, LifecycleError, approvals
 from tenants.models import ApprovalRequest, Flow
 
@@ -229,6 +230,7 @@ class FlowAdmin(UndeletableAdmin):
                 context["purposes"] = purpose_rows(flow, request.user)
             context |= handover_context(flow, request)
             context |= guarded_context(flow, request)
+            context["panel"] = panel_of(flow, request)
             context |= _latest(flow, request)
         try:
             return super().change_view(

@@ -282,3 +282,17 @@ def test_without_a_final_answer_the_connection_is_given_up(
     assert caught.value.kind is Kind.PROTOCOL
     assert post(receiver.url).body == b"ok"
     assert [request.connection for request in receiver.requests] == [1, 2]
+
+
+def test_a_get_has_no_body_and_is_bounded_too(receiver: Receiver, outbound: Transport) -> None:
+    receiver.next(Reply(body=b"file"), Reply(body=b"x" * 101))
+    limits = TimeLimits(connect=2, read=2, total=3)
+    answer = outbound.get(f"{receiver.url}/a?b", {"X-Test": "1"}, limits=limits, max_answer=100)
+    assert (answer.status, answer.body) == (200, b"file")
+    asked = receiver.requests[0]
+    assert (asked.method, asked.target, asked.body) == ("GET", "/a?b", b"")
+    assert "content-length" not in asked.headers
+    assert asked.headers["x-test"] == "1"
+    with pytest.raises(TransportError) as failed:
+        outbound.get(receiver.url, {}, limits=limits, max_answer=100)
+    assert failed.value.kind is Kind.TOO_LARGE

@@ -23,6 +23,13 @@ def test_the_defaults() -> None:
         "retry_window": 60,
         "flow_json": "",
         "summary_template": "",
+        "phone_number_id": "",
+        "meta_flow_id": "",
+        "flow_message": "",
+        "flow_cta": "Open",
+        "first_screen": "",
+        "fetch_media": False,
+        "forward_updates": "none",
     }
     assert options.flow is None
 
@@ -46,6 +53,9 @@ def test_every_option_has_a_title_and_a_help_text() -> None:
         {"flow_json": json.dumps(DEFINITION)},
         {"flow_json": " \n"},
         {"summary_template": "Thank you {name}."},
+        {"phone_number_id": "106540352242922", "meta_flow_id": "200000000000002"},
+        {"flow_message": "Book.", "flow_cta": "Book", "first_screen": "FIRST_SCREEN"},
+        {"fetch_media": "on", "forward_updates": "all"},
     ],
 )
 def test_good_options(values: dict[str, Any]) -> None:
@@ -68,6 +78,13 @@ def test_good_options(values: dict[str, Any]) -> None:
         ({"flow_json": "x" * 1_000_001}, "flow_json"),
         ({"summary_template": "{a.b}"}, "summary_template"),
         ({"summary_template": "x" * 4097}, "summary_template"),
+        ({"phone_number_id": "+1 555"}, "phone_number_id"),
+        ({"meta_flow_id": "a"}, "meta_flow_id"),
+        ({"flow_cta": ""}, "flow_cta"),
+        ({"flow_cta": "x" * 31}, "flow_cta"),
+        ({"flow_message": "x" * 1025}, "flow_message"),
+        ({"first_screen": "a b"}, "first_screen"),
+        ({"forward_updates": "some"}, "forward_updates"),
         ({"window": 1}, "no such option"),
     ],
 )

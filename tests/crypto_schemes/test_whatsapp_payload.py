@@ -137,7 +137,11 @@ def test_only_objects_are_pings(payload: Any) -> None:
         ("{list}", {"list": ["a", 1, ["x"], {"y": 1}, None]}, "a, 1, "),
         ("[{gone}{null}{object}]", {"null": None, "object": {"a": 1}}, "[]"),
         ("{a}", {"a": "{b}", "b": "never"}, "{b}"),
-        ("{a}", {"a": "x" * 5000}, "x" * 4096),
+        ("{a}", {"a": "x" * 5000}, "x" * 1000),
+        ("{a}" * 5, {"a": "x" * 1000}, "x" * 4096),
+        ("{a}", {"a": "%s {0} {a.__class__}"}, "%s {0} {a.__class__}"),
+        ("{a}", {"a": "1\u202e\u0000\x1b[2J\r\t\u200b\u2066\n2"}, "1[2J\n2"),
+        ("{a}", {"a": "\u0915\u094d\u200d\u0937 \U0001f469\u200d\U0001f4bb"}, "क्‍ष 👩‍💻"),
     ],
 )
 def test_a_summary_is_filled(template: str, params: Any, text: str) -> None:

@@ -210,6 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(head, reply.drip if reply.drip_head else 0)
         self._write(body, reply.drip)
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def _write(self, data: bytes, pause: float) -> None:
         if not pause:
             self.wfile.write(data)

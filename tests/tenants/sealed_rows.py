@@ -19,8 +19,11 @@ from flows_endpoint.kairos.models import CallAttempt, CallRequest, OutboundCall
 from flows_endpoint.whatsapp_flows.models import (
     Appointment,
     ErrorReport,
+    FlowSession,
+    MediaFile,
     StepReply,
     WebhookUpdate,
+    WhatsappMessage,
 )
 from tenants import at_rest
 from tenants.models import ApprovalRequest, Flow, InternalSecret, Key
@@ -97,11 +100,20 @@ _BEGIN: dict[str, Callable[[Flow], Model]] = {
     "whatsapp_flows.errorreport.body": lambda flow: ErrorReport(
         flow=flow, kind="other", received_at=timezone.now()
     ),
+    "whatsapp_flows.flowsession.body": lambda flow: FlowSession(
+        flow=flow, token_digest=_digest(), created_at=timezone.now()
+    ),
+    "whatsapp_flows.mediafile.body": lambda flow: MediaFile(
+        flow=flow, ticket_digest=_digest(), request_id="test", expires_at=timezone.now()
+    ),
     "whatsapp_flows.stepreply.reply": lambda flow: StepReply(
         flow=flow, name=_digest(), owner="test", expires_at=0.0
     ),
     "whatsapp_flows.webhookupdate.body": lambda flow: WebhookUpdate(
         flow=flow, digest=_digest(), kind="other", received_at=timezone.now()
+    ),
+    "whatsapp_flows.whatsappmessage.body": lambda flow: WhatsappMessage(
+        flow=flow, kind="text", recipient_tail="1111", created_at=timezone.now()
     ),
 }
 LABELS = sorted(_BEGIN)

@@ -25,8 +25,9 @@ _FRAME = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")
         ("init", 5),
         # Take the step, the token's bookings, the day's bookings, keep the reply, mark it.
         ("choose", 8),
-        # As above, and: insert the appointment, find the callback URL, insert the delivery.
-        ("book", 11),
+        # As above, and: insert the appointment, find the callback URL, insert the delivery, note
+        # the success on the session.
+        ("book", 12),
         # Take the step in vain, read the first reply, mark it.
         ("repeat", 6),
         # Insert the updates.

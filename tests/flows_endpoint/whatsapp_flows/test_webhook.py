@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from flows_endpoint.models import ExchangeRow
-from flows_endpoint.whatsapp_flows import updates
+from flows_endpoint.whatsapp_flows import update_work, updates
 from flows_endpoint.whatsapp_flows.models import WebhookUpdate
 from tenants import at_rest, lifecycle
 from tenants.actors import Actor
@@ -180,7 +180,7 @@ def test_a_field_we_do_not_know_is_other(phone: Phone, field: str) -> None:
 
 
 def test_a_thousand_updates_are_stored_at_the_cost_of_few_queries(phone: Phone) -> None:
-    changes = [{"field": "messages", "value": {"n": number}} for number in range(1000)]
+    changes = [{"field": "messages", "value": number} for number in range(1000)]
     phone.deliver({})
     with CaptureQueriesContext(
         connection,
@@ -188,7 +188,7 @@ def test_a_thousand_updates_are_stored_at_the_cost_of_few_queries(phone: Phone) 
         assert phone.deliver(_delivery(_entry(*changes))).status_code == 200
     assert WebhookUpdate.objects.count() == 1001
     assert len(queries) < 20
-    more = [*changes, {"field": "messages", "value": {"n": 1000}}]
+    more = [*changes, {"field": "messages", "value": 1000}]
     assert phone.deliver(_delivery(_entry(*more))).status_code == 200
     assert WebhookUpdate.objects.count() == 1002
     assert WebhookUpdate.objects.filter(kind="other").count() == 2
@@ -211,6 +211,7 @@ def test_an_entry_is_not_copied_beside_each_of_its_changes(
     value = _delivery(_entry(*[STATUS] * 300) | around)
     raw = json.dumps(value).encode()
     assert phone.deliver(raw).status_code == 200
+    update_work.process_due(20)  # which splits large ones
     row = WebhookUpdate.objects.get()
     assert row.kind == "other"
     assert at_rest.open_sealed(row.body, row.at_rest_context) == raw

@@ -1,8 +1,4 @@
-"""What WhatsApp flows leave behind: replies to give again, marks, reports, updates, appointments.
-
-Everything that was opened or signed by somebody is sealed at rest; what stands in clear are
-ids, times, kinds from a fixed list, and keyed digests.
-"""
+"""What the data endpoint leaves behind: replies to give again, marks, reports, appointments."""
 
 from __future__ import annotations
 
@@ -91,50 +87,6 @@ class ErrorReport(models.Model):
     def at_rest_context(self) -> str:
         """Return the context that binds the body to this row."""
         return f"whatsapp_flows.errorreport|{self.id}"
-
-
-class UpdateKind(models.TextChoices):
-    """What a webhook update is about: its field, where it is one we know."""
-
-    MESSAGES = "messages", "Messages and their statuses"
-    FLOWS = "flows", "Flow status, error rate, latency"
-    ACCOUNT = "account_update", "Business account"
-    ACCOUNT_ALERTS = "account_alerts", "Alerts of the business account"
-    QUALITY = "phone_number_quality_update", "Quality of the phone number"
-    TEMPLATE = "message_template_status_update", "Status of a template"
-    OTHER = "other", "Other"
-    #: Signed, but not the JSON it should be: kept whole.
-    UNREADABLE = "unreadable", "Unreadable"
-
-
-class WebhookUpdate(models.Model):
-    """One signed update as it came, once, however often it was delivered."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="+")
-    #: Keyed digest of flow and content.
-    digest = models.CharField(max_length=64, unique=True)
-    kind = models.CharField(max_length=32, choices=UpdateKind)
-    #: JSON of one change with the id and time of its entry, sealed; raw bytes if unreadable.
-    body = models.BinaryField()
-    received_at = models.DateTimeField(db_index=True)
-
-    class Meta:
-        ordering = ("-received_at",)
-        verbose_name = "webhook update"
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(kind__in=UpdateKind.values), name="whatsapp_update_kind_known"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
-
-    @property
-    def at_rest_context(self) -> str:
-        """Return the context that binds the body to this row."""
-        return f"whatsapp_flows.webhookupdate|{self.id}"
 
 
 class Appointment(models.Model):

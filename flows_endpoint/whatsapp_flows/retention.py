@@ -1,0 +1,45 @@
+"""What is kept of users is forgotten after SEALGATE_WHATSAPP_DAYS."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Model
+
+from flows_endpoint.whatsapp_flows.models import (
+    FlowAlert,
+    FlowSession,
+    MediaFile,
+    WebhookUpdate,
+    WhatsappMessage,
+)
+from tenants import keyring
+
+#: Rows deleted in one statement, so that nobody waits for it long.
+_AT_ONCE: Final = 1000
+
+
+def forget_old(now: float) -> int:
+    """Delete what is past its time at Unix time ``now``; returns how many rows.
+
+    Updates that still wait, and alerts that are open, stay.
+    """
+    moment = keyring.utc(now)
+    before = moment - timedelta(days=settings.WHATSAPP_DAYS)
+    return (
+        _delete(WebhookUpdate, received_at__lt=before, processed_at__isnull=False)
+        + _delete(WhatsappMessage, created_at__lt=before)
+        + _delete(FlowSession, created_at__lt=before)
+        + _delete(FlowAlert, opened_at__lt=before, closed_at__lt=before)
+        + _delete(MediaFile, expires_at__lte=moment)
+    )
+
+
+def _delete(model: type[Model], **past: Any) -> int:
+    rows = model._default_manager.filter(**past).order_by()
+    deleted = 0
+    while some := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
+        deleted += model._default_manager.filter(pk__in=some).delete()[0]
+    return deleted
