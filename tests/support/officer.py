@@ -68,10 +68,9 @@ class Officer:
         )
         return done
 
-    def retire(self, key: str) -> dict[str, Any]:
-        """Retire a version; ``use_count`` is how often it was used."""
-        done: dict[str, Any] = self._do("retire", key=key)
-        return done
+    def retire(self, key: str) -> None:
+        """Retire a version."""
+        self._do("retire", key=key)
 
     def revoke(self, key: str) -> float:
         """Revoke a version; returns the Unix time by which that was in the database."""
@@ -82,9 +81,12 @@ class Officer:
         versions: dict[str, dict[str, str]] = self._do("active", flow=flow)
         return versions
 
-    def use_count(self, key: str) -> int:
-        """Return how often a version was used."""
-        return int(self._do("use_count", key=key))
+    def use_count(self, key: str, *, beyond: int = -1, seconds: float = 0.0) -> int:
+        """Return how often a version was used, as soon as that is more than ``beyond``.
+
+        After ``seconds`` whatever it is: uses may be counted a moment later.
+        """
+        return int(self._do("use_count", key=key, beyond=beyond, seconds=seconds))
 
     def wait_until_loaded(self, flow: str, seconds: float) -> dict[str, Any]:
         """Wait for the processes; returns ``complete``, ``summary`` and ``waited``."""
@@ -165,8 +167,14 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         )
         return {"waited": time.monotonic() - began}
 
-    def retire(key: str) -> dict[str, Any]:
-        return {"use_count": lifecycle.retire_key(officer, key_of(key)).use_count}
+    def retire(key: str) -> None:
+        lifecycle.retire_key(officer, key_of(key))
+
+    def use_count(key: str, beyond: int, seconds: float) -> int:
+        deadline = time.monotonic() + seconds
+        while (count := key_of(key).use_count) <= beyond and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return count
 
     def revoke(key: str) -> dict[str, Any]:
         lifecycle.revoke_key(officer, key_of(key), reason="a test")
@@ -182,7 +190,7 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         "retire": retire,
         "revoke": revoke,
         "active": active,
-        "use_count": lambda key: key_of(key).use_count,
+        "use_count": use_count,
         "wait_until_loaded": wait_until_loaded,
         "processes": lambda: [process.name for process in rollout.live_processes()],
         "reports": ProcessReport.objects.count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from tests.product.fire.fleet import Fleet
@@ -14,13 +14,18 @@ from tests.support.officer import Officer
 #: Seconds between the beginnings of two rounds, and how long both versions are in use at least.
 ROUND_SECONDS = 2.0
 _BOTH_SECONDS = 0.7
+#: Seconds until a use is counted at the latest.
+_COUNTED_SECONDS = 3.0
 #: Seconds a round waits for processes: one that was killed counts until its report is old.
 _PATIENCE = 120.0
 
 
 @dataclass
 class Rounds:
-    """Rotates one flow in a thread of its own. ``active`` has the id of each version in force.
+    """Rotates one flow in a thread of its own.
+
+    ``active`` has the id of each version in force, ``handed_over`` the member of what was generated
+    that a partner gets, ``counted`` the purposes that requests come under.
 
     A round is: generate every secret, wait until each process has loaded them, hand them over,
     promote each with an overlap, wait until nobody seals under the old ones, have the partners
@@ -31,6 +36,7 @@ class Rounds:
     scheme: str
     active: dict[str, str]
     handed_over: Mapping[str, str]
+    counted: Collection[str]
     officer: Officer
     fleet: Fleet
     rotations: Counter[str] = field(default_factory=Counter)
@@ -73,17 +79,24 @@ class Rounds:
         both_from = time.monotonic()
         used: dict[str, int] = {}
         for purpose, made in staged.items():
+            self.by_staged[purpose] += self._uses(purpose, made["id"], beyond=0)
             self.officer.promote(made["id"], wait=_PATIENCE)
-            self.by_staged[purpose] += self.officer.use_count(made["id"])
             used[purpose] = self.officer.use_count(self.active[purpose])
         self._loaded()
         self._stop.wait(both_from + _BOTH_SECONDS - time.monotonic())
         for purpose, made in staged.items():
             old = self.active[purpose]
             self.fleet.drop(self.flow, purpose, old)
-            self.by_outgoing[purpose] += self.officer.retire(old)["use_count"] - used[purpose]
+            uses = self._uses(purpose, old, beyond=used[purpose])
+            self.by_outgoing[purpose] += uses - used[purpose]
+            self.officer.retire(old)
             self.active[purpose] = made["id"]
             self.rotations[purpose] += 1
+
+    def _uses(self, purpose: str, key_id: str, beyond: int) -> int:
+        """Return the count of uses. Every partner has just used this version."""
+        seconds = _COUNTED_SECONDS if purpose in self.counted else 0.0
+        return self.officer.use_count(key_id, beyond=beyond, seconds=seconds)
 
     def _loaded(self) -> None:
         seen = self.officer.wait_until_loaded(self.flow, _PATIENCE)
