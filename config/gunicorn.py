@@ -58,6 +58,13 @@ def pre_request(worker: Any, request: Any) -> None:
         request.force_close()
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """Have what the process still holds of the exchange log written before it is gone."""
+    from flows_endpoint.log_writer import writer  # noqa: PLC0415 - Django is loaded only now
+
+    writer.end()
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Give connections a time-out: one that falls silent must not keep its thread for good.
 

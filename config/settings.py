@@ -56,6 +56,8 @@ KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=200
 EXCHANGE_LOG_DAYS: int = env.int("SEALGATE_EXCHANGE_LOG_DAYS", default=90)
 if EXCHANGE_LOG_DAYS < 1:
     raise ImproperlyConfigured("SEALGATE_EXCHANGE_LOG_DAYS must be at least 1.")
+#: Whether the exchange log is written in batches by a thread of its own; tests want it at once.
+EXCHANGE_LOG_BATCHES: bool = True
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
@@ -105,8 +107,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "flows_endpoint.request_id.RequestIdMiddleware",
-    "config.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The contracts' addresses end here. What comes after is for pages and people.
+    "flows_endpoint.direct.ProtocolMiddleware",
+    "config.content_security.ContentSecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -114,7 +119,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -142,18 +146,16 @@ DATABASES: dict[str, Any] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sealgate.sqlite3'}")
 }
 _database = DATABASES["default"]
+# A connection for each thread, kept for so many seconds: opening one, or fetching it from a pool for
+# each request, costs more than most requests ask of the database. One that broke is noticed by the
+# request that finds it broken, and replaced by the next.
+_database["CONN_MAX_AGE"] = env.int("SEALGATE_DATABASE_MAX_AGE", default=600)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         # FULL: what was acknowledged survives a power cut, not only a killed process.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
-else:
-    _database.setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 1,
-        "max_size": env.int("SEALGATE_DATABASE_POOL", default=10),
-        "timeout": 5,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -28,7 +28,8 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve ``request`` under its id."""
-        given = request.headers.get(HEADER, "")
+        # Not request.headers: that reads every header there is.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
         token = _current.set(request_id)
@@ -44,6 +45,7 @@ class RequestIdFilter(logging.Filter):
     """Give every log record the id of the request it belongs to."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add ``request_id``; drop nothing."""
-        record.request_id = current()
+        """Add ``request_id`` where the record does not bring one; drop nothing."""
+        if "request_id" not in record.__dict__:
+            record.request_id = current()
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,15 @@ class HeldKey:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Credentials that hold from Unix time ``since`` until before ``until``."""
+
+    since: float
+    until: float
+    credentials: Credentials = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSnapshot:
     """All that serving a request needs to know of a flow. Immutable, shared by threads.
 
@@ -48,6 +58,8 @@ class FlowSnapshot:
     callback_url: str
     networks: tuple[Network, ...]
     keys: Mapping[str, tuple[HeldKey, ...]] = field(repr=False)
+    #: The credentials last made, where there are some: they change only when a version's time ends.
+    _made: list[_Fitting] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def scheme(self) -> Scheme[Any]:
@@ -62,12 +74,29 @@ class FlowSnapshot:
     def credentials(self, now: float | None = None) -> Credentials:
         """Return identities and the versions that open at Unix time ``now``."""
         moment = time.time() if now is None else now
+        made = self._made
+        if made and made[0].since <= moment < made[0].until:
+            return made[0].credentials
+        fitting = self._credentials(moment)
+        # One assignment, so that threads see either whole.
+        made[:] = [fitting]
+        return fitting.credentials
+
+    def _credentials(self, moment: float) -> _Fitting:
         versions = {}
         sealing = set()
+        ends = [math.inf]
         for purpose, held in self.keys.items():
-            usable = tuple(key.version for key in held if key.opens(moment))
+            usable = tuple([key.version for key in held if key.opens(moment)])
+            ends += [key.accept_until for key in held if key.accept_until and key.opens(moment)]
             if usable:
                 versions[purpose] = usable
                 if held[0].state == KeyState.ACTIVE:
                     sealing.add(purpose)
-        return Credentials(identity=self.identity, versions=versions, sealing=frozenset(sealing))
+        return _Fitting(
+            since=moment,
+            until=min(ends),
+            credentials=Credentials(
+                identity=self.identity, versions=versions, sealing=frozenset(sealing)
+            ),
+        )

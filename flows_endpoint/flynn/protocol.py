@@ -121,6 +121,10 @@ class FlynnProtocol(FlynnBase):
         ):
             raise Refusal(Reason.BUSINESS, Err.EMPTY_PASSWORD)
 
+    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+        """Return whether the operation is a portal's."""
+        return portal_of(exchange.operation) is not None
+
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
     ) -> Answer:
