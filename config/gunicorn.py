@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
-worker_class = "gthread"
+worker_class = "config.web_worker.WebWorker"
 workers = int(os.environ.get("SEALGATE_WEB_PROCESSES", "2"))
 threads = int(os.environ.get("SEALGATE_WEB_THREADS", "8"))
 header_map = "drop"
@@ -60,9 +60,9 @@ def pre_request(worker: Any, request: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Have what the process still holds of the exchange log written before it is gone."""
-    from flows_endpoint.log_writer import writer  # noqa: PLC0415 - Django is loaded only now
-
-    writer.end()
+    # Where it was never loaded there is nothing to write.
+    if log_writer := sys.modules.get("flows_endpoint.log_writer"):
+        log_writer.writer.end()
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -146,9 +146,9 @@ DATABASES: dict[str, Any] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sealgate.sqlite3'}")
 }
 _database = DATABASES["default"]
-# A connection for each thread, kept for so many seconds: opening one, or fetching it from a pool for
-# each request, costs more than most requests ask of the database. One that broke is noticed by the
-# request that finds it broken, and replaced by the next.
+# A connection for each thread, kept for so many seconds: opening one, or fetching it from a pool
+# for each request, costs more than most requests ask of the database. One that broke is noticed by
+# the request that finds it broken, and replaced by the next.
 _database["CONN_MAX_AGE"] = env.int("SEALGATE_DATABASE_MAX_AGE", default=600)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
