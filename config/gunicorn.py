@@ -13,7 +13,10 @@ import os
 import socket
 import struct
 import sys
+from pathlib import Path
 from typing import Any
+
+from config import metrics_files
 
 bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
 worker_class = "config.web_worker.WebWorker"
@@ -56,6 +59,24 @@ def pre_request(worker: Any, request: Any) -> None:
     size = int(declared) if declared.isascii() and declared.isdigit() else 0
     if size > DISCARDED or "TRANSFER-ENCODING" in headers:
         request.force_close()
+
+
+def on_starting(server: Any) -> None:
+    """Tidy up what processes left that were killed with their master."""
+    _bury_dead()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep the counts of a worker that is gone, in one file with those before it."""
+    _bury_dead()
+
+
+def _bury_dead() -> None:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.path.join(  # noqa: PTH118
+        os.environ.get("SEALGATE_VAR", "var"), "metrics"
+    )
+    if os.path.isdir(folder):  # noqa: PTH112
+        metrics_files.bury_dead(Path(folder))
 
 
 def worker_exit(server: Any, worker: Any) -> None:

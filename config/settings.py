@@ -58,6 +58,20 @@ if EXCHANGE_LOG_DAYS < 1:
     raise ImproperlyConfigured("SEALGATE_EXCHANGE_LOG_DAYS must be at least 1.")
 #: Whether the exchange log is written in batches by a thread of its own; tests want it at once.
 EXCHANGE_LOG_BATCHES: bool = True
+#: Who may read /metrics: whoever has the token, or, where there is none, these networks.
+METRICS_TOKEN = secret("SEALGATE_METRICS_TOKEN", default="")
+METRICS_NETWORKS: list[str] = env.list(
+    "SEALGATE_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]
+)
+try:
+    parse_networks(METRICS_NETWORKS)
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"SEALGATE_METRICS_NETWORKS: {error}. Write addresses or networks, such as 10.0.0.0/8."
+    ) from None
+#: Where each process keeps what it counted; prometheus_client wants it in the environment.
+METRICS_DIR = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(VAR_DIR / "metrics")))
+METRICS_DIR.mkdir(parents=True, exist_ok=True)
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
@@ -200,8 +214,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_SSL_REDIRECT = env.bool("SEALGATE_SSL_REDIRECT", default=TLS)
 if env.bool("SEALGATE_BEHIND_TLS_PROXY", default=TLS):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# Health probes come from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+# Probes come from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if TLS else []
 X_FRAME_OPTIONS = "DENY"
 
@@ -328,7 +342,7 @@ LOGGING: dict[str, Any] = {
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s %(trace_id)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },

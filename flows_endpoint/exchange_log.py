@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
 
+from crypto_schemes.keys import KeyVersion
 from flows_endpoint import log_entries, log_writer
 from flows_endpoint.exchange import FAILURES, Exchange, HttpReply, Refusal
-from flows_endpoint.log_entries import Entry
+from flows_endpoint.log_entries import Entry, UsedKey
 from flows_endpoint.models import ExchangeRow, Outcome
 from tenants import keyring
+from tenants.snapshot import FlowSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ def note(exchange: Exchange, reply: HttpReply, refusal: Refusal | None) -> None:
         log_entries.store([entry])
     except Exception as error:  # noqa: BLE001 - the reply is made, whatever is wrong here
         logger.error("The exchange log cannot be written: %s", type(error).__name__)  # noqa: TRY400
-    log_entries.tell([entry])
+    log_writer.tell([entry])
 
 
 def _entry(exchange: Exchange, reply: HttpReply, refusal: Refusal | None) -> Entry:
@@ -66,7 +69,20 @@ def _entry(exchange: Exchange, reply: HttpReply, refusal: Refusal | None) -> Ent
         request_size=len(exchange.body),
         request_digest=hashlib.sha256(exchange.body).hexdigest() if exchange.body else "",
         client=flow.client_slug if flow else None,
-        key_ids=tuple([key.id for key in keys]),
+        keys=() if flow is None else used_keys(flow, keys),
+        trace=exchange.trace,
+    )
+
+
+def used_keys(flow: FlowSnapshot, versions: Iterable[KeyVersion]) -> tuple[UsedKey, ...]:
+    """Return what is counted of the versions that opened a request of ``flow``."""
+    return tuple(
+        [
+            UsedKey(version.id, version.purpose, held.state, held.made_at)
+            for version in versions
+            for held in flow.keys.get(version.purpose, ())
+            if held.version is version
+        ]
     )
 
 

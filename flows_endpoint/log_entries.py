@@ -16,8 +16,18 @@ from django.db import connection, transaction
 
 from flows_endpoint.models import ExchangeRow
 from tenants import use_batches
+from tenants.trace import Trace
 
 _lines = logging.getLogger("sealgate.exchange")
+
+
+class UsedKey(NamedTuple):
+    """A key version that helped to open; ``made_at`` is Unix time."""
+
+    id: str
+    purpose: str
+    state: str
+    made_at: float
 
 
 class Entry(NamedTuple):
@@ -43,7 +53,8 @@ class Entry(NamedTuple):
     request_size: int
     request_digest: str
     client: str | None
-    key_ids: tuple[str, ...]
+    keys: tuple[UsedKey, ...]
+    trace: Trace | None = None
 
 
 #: Columns of the table, which :class:`Entry` begins with.
@@ -77,7 +88,7 @@ def store(entries: Sequence[Entry]) -> None:
     """
     uses = use_batches.UseCounts()
     for entry in entries:
-        uses.add(entry.key_ids, entry.at)
+        uses.add([key.id for key in entry.keys], entry.at)
     with transaction.atomic():
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
@@ -104,6 +115,7 @@ def tell(entries: Iterable[Entry]) -> None:
 def _said(entry: Entry) -> dict[str, Any]:
     return {
         "request_id": entry.request_id,
+        "trace_id": entry.trace.trace_id if entry.trace else "",
         "scheme": entry.scheme,
         "flow": entry.flow_id,
         "client": entry.client,

@@ -23,7 +23,7 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from flows_endpoint import log_entries
+from flows_endpoint import log_entries, metrics
 from flows_endpoint.log_entries import Entry
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class LogWriter:
     def put(self, entry: Entry) -> None:
         """Take ``entry`` along; never waits and never raises."""
         if len(self._fresh) >= self._most_waiting:  # the thread is stuck in the database
-            self._drop(1, "they are not taken")
+            self._drop(1, "not_taken")
             return
         self._fresh.append(entry)
         if self._thread is None:
@@ -107,7 +107,7 @@ class LogWriter:
             if (excess := len(self._waiting) - self._most_waiting) > 0:
                 for _ in range(excess):
                     self._waiting.popleft()
-                self._drop(excess, "the database is away")
+                self._drop(excess, "database_away")
             return not self._waiting
 
     def end(self) -> None:
@@ -118,7 +118,7 @@ class LogWriter:
         self._wake.set()
         thread.join(_LAST_CALL)
         if left := self.waiting:
-            self._drop(left, "the process ends")
+            self._drop(left, "process_ends")
 
     def forget(self) -> None:
         """Begin anew in a forked child: entries and thread are the parent's."""
@@ -154,7 +154,7 @@ class LogWriter:
             return batch
         except Exception as error:  # noqa: BLE001 - one bad entry must not stop the others
             if len(batch) == 1:
-                self._drop(1, type(error).__name__)
+                self._drop(1, "refused", type(error).__name__)
                 return []
             # One of them is to blame (its flow is gone, say): each for itself, then.
             for number, entry in enumerate(batch):
@@ -162,9 +162,11 @@ class LogWriter:
                     return batch[number:]
         return []
 
-    def _drop(self, count: int, why: str) -> None:
+    def _drop(self, count: int, cause: str, error: str = "") -> None:
         self.dropped += count
-        self._complain(f"Rows of the exchange log were dropped, {self.dropped} so far", why)
+        metrics.DROPPED.labels(cause).inc(count)
+        what = f"Rows of the exchange log were dropped, {self.dropped} so far"
+        self._complain(what, f"{cause} {error}".strip())
 
     def _complain(self, what: str, why: str) -> None:
         now = time.monotonic()
@@ -173,7 +175,13 @@ class LogWriter:
             logger.error("%s: %s", what, why)
 
 
+def tell(entries: Sequence[Entry]) -> None:
+    """Count ``entries`` and write their lines."""
+    metrics.observe(entries)
+    log_entries.tell(entries)
+
+
 #: The writer of this process.
-writer = LogWriter(log_entries.tell, log_entries.store)
+writer = LogWriter(tell, log_entries.store)
 os.register_at_fork(after_in_child=writer.forget)
 atexit.register(writer.end)

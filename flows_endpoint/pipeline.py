@@ -39,6 +39,7 @@ from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.guards.body import read_body
 from flows_endpoint.guards.replay import Claim
 from flows_endpoint.guards.source import admit, caller_address
+from tenants import trace
 from tenants.at_rest import AtRestError
 from tenants.keyring import FlowSnapshot
 
@@ -159,6 +160,7 @@ def serve(
         received_at=time.time(),
         route=dict(route or {}),
         headers=_headers(request),
+        trace=trace.current(),
     )
     refusal: Refusal | None = None
     try:

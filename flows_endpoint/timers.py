@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from flows_endpoint import rows
 from flows_endpoint.models import Timer
+from tenants import trace
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,13 @@ def planned(flow_id: str, kind: str, subject: str, due_at: datetime) -> Timer:
     """Return the row of a timer, for who inserts it together with others (flows_endpoint.rows)."""
     if kind not in _handlers:
         raise KeyError(f"no handler for {kind}")
-    return Timer(flow_id=flow_id, kind=kind, subject=subject, due_at=due_at)
+    return Timer(
+        flow_id=flow_id,
+        kind=kind,
+        subject=subject,
+        due_at=due_at,
+        traceparent=trace.parent_header(),
+    )
 
 
 def sandbox_delay(seconds: float) -> timedelta:
@@ -79,7 +86,7 @@ def run_due(limit: int = 200) -> int:
 
 def _run(timer: Timer) -> int:
     try:
-        with transaction.atomic():
+        with transaction.atomic(), trace.within(trace.begin(timer.traceparent)):
             _handlers[timer.kind](timer)
             timer.delete()
     except Exception as error:  # noqa: BLE001 - one bad timer must not stop the others

@@ -206,6 +206,7 @@ class Keyring:
                     ),
                     state=row.state,
                     accept_until=row.accept_until.timestamp() if row.accept_until else None,
+                    made_at=row.created_at.timestamp(),
                 )
             )
         return FlowSnapshot(

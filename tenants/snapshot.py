@@ -17,11 +17,12 @@ from tenants.source_address import Network
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key version in a snapshot; ``accept_until`` is Unix time, None for no end."""
+    """A key version in a snapshot. Times are Unix time; ``accept_until`` None is no end."""
 
     version: KeyVersion
     state: str
     accept_until: float | None
+    made_at: float = 0.0
 
     def opens(self, now: float) -> bool:
         """Return whether it may open at Unix time ``now``."""

@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError
 from django.test import Client as HttpClient
 
 from flows_endpoint import log_entries, log_writer
-from flows_endpoint.log_entries import Entry
+from flows_endpoint.log_entries import Entry, UsedKey
 from flows_endpoint.log_writer import LogWriter
 from flows_endpoint.models import ExchangeRow
 from tenants.lifecycle import IssuedFlow
@@ -40,8 +40,12 @@ def entry(number: int = 1, **changes: Any) -> Entry:
         request_size=10,
         request_digest="d" * 64,
         client=None,
-        key_ids=(),
+        keys=(),
     )._replace(**changes)
+
+
+def use(key_id: str) -> UsedKey:
+    return UsedKey(key_id, "api_key", "active", 0.0)
 
 
 class Store:
@@ -68,7 +72,7 @@ class Store:
 def own_writer(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[LogWriter]:
     """A writer with a thread of its own, for the product and ended with the test."""
     settings.EXCHANGE_LOG_BATCHES = True
-    writer = LogWriter(log_entries.tell, log_entries.store)
+    writer = LogWriter(log_writer.tell, log_entries.store)
     monkeypatch.setattr(log_writer, "writer", writer)
     yield writer
     writer.end()
@@ -138,18 +142,18 @@ def test_the_row_says_what_the_entry_says(make_flow: Callable[..., IssuedFlow]) 
 def test_uses_are_added_up_by_version_and_day(make_flow: Callable[..., IssuedFlow]) -> None:
     make_flow("citcall")
     used, other = Key.objects.order_by("purpose")[:2]
-    ids, gone = (str(used.pk),), "5d7a0a6e-3a35-4b6e-9a5d-0e6f3f1c9d11"
+    ids, gone = (use(str(used.pk)),), use("5d7a0a6e-3a35-4b6e-9a5d-0e6f3f1c9d11")
     yesterday = NOON - timedelta(days=1)
     Key.objects.filter(pk=used.pk).update(use_count=5, last_used_at=NOON - timedelta(days=9))
     log_entries.store(
         [
-            entry(1, key_ids=(*ids, gone)),
-            entry(3, key_ids=ids),
-            entry(2, key_ids=ids),
-            entry(4, key_ids=ids, at=yesterday),
+            entry(1, keys=(*ids, gone)),
+            entry(3, keys=ids),
+            entry(2, keys=ids),
+            entry(4, keys=ids, at=yesterday),
         ]
     )
-    log_entries.store([entry(5, key_ids=ids, at=yesterday)])
+    log_entries.store([entry(5, keys=ids, at=yesterday)])
     used.refresh_from_db()
     assert (used.use_count, used.last_used_at) == (10, NOON + timedelta(seconds=3))
     days = dict(KeyUseDay.objects.filter(key=used).values_list("day", "count"))

@@ -192,4 +192,4 @@ def test_no_request_writes_the_log_itself(
 
     assert log_writer.writer.flush()
     assert [entry.operation for entry in held_log] == ["data_exchange", "ping"]
-    assert all(uuid.UUID(key) for entry in held_log for key in entry.key_ids)
+    assert all(uuid.UUID(entry_key.id) for entry in held_log for entry_key in entry.keys)
