@@ -79,13 +79,6 @@ def _bury_dead() -> None:
         metrics_files.bury_dead(Path(folder))
 
 
-def worker_exit(server: Any, worker: Any) -> None:
-    """Have what the process still holds of the exchange log written before it is gone."""
-    # Where it was never loaded there is nothing to write.
-    if log_writer := sys.modules.get("flows_endpoint.log_writer"):
-        log_writer.writer.end()
-
-
 def post_fork(server: Any, worker: Any) -> None:
     """Give connections a time-out: one that falls silent must not keep its thread for good.
 
@@ -109,7 +102,14 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Take the report back: a process that ended in good order holds up no promotion."""
+    """Leave nothing behind: write what is left of the exchange log, and take the report back.
+
+    A process that ended in good order holds up no promotion.
+    """
+    if "flows_endpoint.log_writer" in sys.modules:
+        from flows_endpoint.log_writer import writer  # noqa: PLC0415
+
+        writer.end()
     if "tenants.reporter" in sys.modules:
         from tenants import reporter  # noqa: PLC0415
 

@@ -50,8 +50,11 @@ if KEYRING_EPOCH_SECONDS > 2 * PROCESS_REPORT_SECONDS:
     raise ImproperlyConfigured(
         "SEALGATE_PROCESS_REPORT_SECONDS must be at least half of SEALGATE_KEYRING_EPOCH_SECONDS."
     )
-#: How many flows a process keeps parsed in memory.
-KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=2000)
+#: How many flows a process keeps parsed in memory, and how many megabytes they may take.
+KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=20_000)
+KEYRING_MEGABYTES: float = env.float("SEALGATE_KEYRING_MEGABYTES", default=100.0)
+#: Threads of a web process; each has its own part in the memory of an RSA key.
+WEB_THREADS: int = env.int("SEALGATE_WEB_THREADS", default=8)
 #: How many days rows of the exchange log are kept.
 EXCHANGE_LOG_DAYS: int = env.int("SEALGATE_EXCHANGE_LOG_DAYS", default=90)
 if EXCHANGE_LOG_DAYS < 1:

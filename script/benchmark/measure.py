@@ -38,13 +38,14 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Grown:
-    """The same traffic spread over so many clients, and the memory of the process afterwards.
+    """The same traffic with so many clients stored and calling in turn, and the process's memory.
 
     ``cold_ms`` is the 95th percentile of first requests of flows the process had never seen,
     ``warm_ms`` the median of later ones, one at a time.
     """
 
     clients: int
+    calling: int
     run: Run
     megabytes: float
     cold_ms: float
@@ -175,21 +176,30 @@ def _with_processes(installation: Installation, path: Traffic, plan: Plan, count
 def _grow(
     installation: Installation, key: SharedKey, few: Mapping[str, str], plan: Plan, say: Say
 ) -> Iterator[Grown]:
-    """Yield what a fresh process does with few clients, then one with many, all of which it met."""
-    name = installation.services.name
-    say(f"{name}: {plan.clients} clients with ten keys each")
+    """Yield what fresh processes do: with few clients, with many of which few call, with many."""
+    say(f"{installation.services.name}: {len(few)} clients")
+    yield _with_clients(installation, key, few, len(few), plan)
+    say(f"{installation.services.name}: making {plan.clients} clients with ten keys each")
     many = fill(installation, key, plan.clients)
-    for flows in (few, many):
-        say(f"{name}: requests of {len(flows)} clients")
-        path, count = WhatsAppStep(flows, key.public), min(len(flows), _COLD)
-        with installation.web() as web:
-            first = list(islice(path.stream(), len(flows)))[:count]
-            again = list(islice(path.stream(), len(flows)))[:count]
-            cold, warm = cold_and_warm(web, first, again)
-            installation.services.pin(installation.cores)
-            meet_all(web, path, len(flows), installation.var)
-            run = throughput(web, path.stream(), plan.seconds, installation.var)
-            yield Grown(len(flows), run, web.megabytes(), cold, warm)
+    stored = len(few) + len(many)
+    say(f"{installation.services.name}: {stored} clients, of which {len(few)} call")
+    yield _with_clients(installation, key, few, stored, plan)
+    say(f"{installation.services.name}: {stored} clients, of which {len(many)} call in turn")
+    yield _with_clients(installation, key, many, stored, plan)
+
+
+def _with_clients(
+    installation: Installation, key: SharedKey, flows: Mapping[str, str], stored: int, plan: Plan
+) -> Grown:
+    path, count = WhatsAppStep(flows, key.public), min(len(flows), _COLD)
+    with installation.web() as web:
+        first = list(islice(path.stream(), len(flows)))[:count]
+        again = list(islice(path.stream(), len(flows)))[:count]
+        cold, warm = cold_and_warm(web, first, again)
+        installation.services.pin(installation.cores)
+        meet_all(web, path, len(flows), installation.var)
+        run = throughput(web, path.stream(), plan.seconds, installation.var)
+        return Grown(stored, len(flows), run, web.megabytes(), cold, warm)
 
 
 def meet_all(web: Web, path: Traffic, count: int, var: Path) -> None:

@@ -71,12 +71,13 @@ def _latency(report: Report, top: int) -> tuple[list[str], int]:
 def _clients(report: Report, top: int) -> tuple[list[str], int]:
     def rows(measured: OnDatabase) -> Iterator[tuple[str, list[float]]]:
         for grown in measured.grown:
-            label = f"{measured.name}, {grown.clients:,} clients ({grown.megabytes:.0f} MB)"
+            who = f"{grown.calling:,} of {grown.clients:,}"
+            label = f"{measured.name}, {who} ({grown.megabytes:.0f} MB)"
             yield label, [grown.run.rate]
 
     every = [row for each in report.databases for row in rows(each)]
     return _bars(
-        "WhatsApp data_exchange by number of clients: requests a second", every, [], top, "{:,.0f}"
+        "WhatsApp data_exchange by clients calling: requests a second", every, [], top, "{:,.0f}"
     )
 
 
