@@ -95,7 +95,8 @@ def post_worker_init(worker: Any) -> None:
     """Have the process report what it has loaded, now that it is a process of its own."""
     from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
 
-    if apps.ready:  # not where another application is served with this configuration
+    # Not where another application is served with this configuration.
+    if apps.ready and apps.is_installed("tenants"):
         from tenants import reporter  # noqa: PLC0415
 
         reporter.start("web")
