@@ -23,7 +23,7 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from flows_endpoint import log_entries, metrics
+from flows_endpoint import log_entries, metrics, telemetry
 from flows_endpoint.log_entries import Entry
 
 logger = logging.getLogger(__name__)
@@ -176,8 +176,9 @@ class LogWriter:
 
 
 def tell(entries: Sequence[Entry]) -> None:
-    """Count ``entries`` and write their lines."""
+    """Count ``entries``, send their spans where that is wanted, and write their lines."""
     metrics.observe(entries)
+    telemetry.export(entries)
     log_entries.tell(entries)
 
 
