@@ -13,10 +13,13 @@ import os
 import socket
 import struct
 import sys
+from pathlib import Path
 from typing import Any
 
+from config import metrics_files
+
 bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
-worker_class = "gthread"
+worker_class = "config.web_worker.WebWorker"
 workers = int(os.environ.get("SEALGATE_WEB_PROCESSES", "2"))
 threads = int(os.environ.get("SEALGATE_WEB_THREADS", "8"))
 header_map = "drop"
@@ -58,6 +61,24 @@ def pre_request(worker: Any, request: Any) -> None:
         request.force_close()
 
 
+def on_starting(server: Any) -> None:
+    """Tidy up what processes left that were killed with their master."""
+    _bury_dead()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep the counts of a worker that is gone, in one file with those before it."""
+    _bury_dead()
+
+
+def _bury_dead() -> None:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.path.join(  # noqa: PTH118
+        os.environ.get("SEALGATE_VAR", "var"), "metrics"
+    )
+    if os.path.isdir(folder):  # noqa: PTH112
+        metrics_files.bury_dead(Path(folder))
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Give connections a time-out: one that falls silent must not keep its thread for good.
 
@@ -74,14 +95,22 @@ def post_worker_init(worker: Any) -> None:
     """Have the process report what it has loaded, now that it is a process of its own."""
     from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
 
-    if apps.ready:  # not where another application is served with this configuration
+    # Not where another application is served with this configuration.
+    if apps.ready and apps.is_installed("tenants"):
         from tenants import reporter  # noqa: PLC0415
 
         reporter.start("web")
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Take the report back: a process that ended in good order holds up no promotion."""
+    """Leave nothing behind: write what is left of the exchange log, and take the report back.
+
+    A process that ended in good order holds up no promotion.
+    """
+    if "flows_endpoint.log_writer" in sys.modules:
+        from flows_endpoint.log_writer import writer  # noqa: PLC0415
+
+        writer.end()
     if "tenants.reporter" in sys.modules:
         from tenants import reporter  # noqa: PLC0415
 

@@ -51,12 +51,31 @@ if KEYRING_EPOCH_SECONDS > 2 * PROCESS_REPORT_SECONDS:
     raise ImproperlyConfigured(
         "SEALGATE_PROCESS_REPORT_SECONDS must be at least half of SEALGATE_KEYRING_EPOCH_SECONDS."
     )
-#: How many flows a process keeps parsed in memory.
-KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=2000)
+#: How many flows a process keeps parsed in memory, and how many megabytes they may take.
+KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=20_000)
+KEYRING_MEGABYTES: float = env.float("SEALGATE_KEYRING_MEGABYTES", default=100.0)
+#: Threads of a web process; each has its own part in the memory of an RSA key.
+WEB_THREADS: int = env.int("SEALGATE_WEB_THREADS", default=8)
 #: How many days rows of the exchange log are kept.
 EXCHANGE_LOG_DAYS: int = env.int("SEALGATE_EXCHANGE_LOG_DAYS", default=90)
 if EXCHANGE_LOG_DAYS < 1:
     raise ImproperlyConfigured("SEALGATE_EXCHANGE_LOG_DAYS must be at least 1.")
+#: Whether the exchange log is written in batches by a thread of its own; tests want it at once.
+EXCHANGE_LOG_BATCHES: bool = True
+#: Who may read /metrics: whoever has the token, or, where there is none, these networks.
+METRICS_TOKEN = secret("SEALGATE_METRICS_TOKEN", default="")
+METRICS_NETWORKS: list[str] = env.list(
+    "SEALGATE_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"]
+)
+try:
+    parse_networks(METRICS_NETWORKS)
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"SEALGATE_METRICS_NETWORKS: {error}. Write addresses or networks, such as 10.0.0.0/8."
+    ) from None
+#: Where each process keeps what it counted; prometheus_client wants it in the environment.
+METRICS_DIR = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(VAR_DIR / "metrics")))
+METRICS_DIR.mkdir(parents=True, exist_ok=True)
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
@@ -124,8 +143,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "flows_endpoint.request_id.RequestIdMiddleware",
-    "config.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The contracts' addresses end here. What comes after is for pages and people.
+    "flows_endpoint.direct.ProtocolMiddleware",
+    "config.content_security.ContentSecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -133,7 +155,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -161,18 +182,16 @@ DATABASES: dict[str, Any] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sealgate.sqlite3'}")
 }
 _database = DATABASES["default"]
+# A connection for each thread, kept for so many seconds: opening one, or fetching it from a pool
+# for each request, costs more than most requests ask of the database. One that broke is noticed by
+# the request that finds it broken, and replaced by the next.
+_database["CONN_MAX_AGE"] = env.int("SEALGATE_DATABASE_MAX_AGE", default=600)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         # FULL: what was acknowledged survives a power cut, not only a killed process.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
-else:
-    _database.setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 1,
-        "max_size": env.int("SEALGATE_DATABASE_POOL", default=10),
-        "timeout": 5,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -217,8 +236,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_SSL_REDIRECT = env.bool("SEALGATE_SSL_REDIRECT", default=TLS)
 if env.bool("SEALGATE_BEHIND_TLS_PROXY", default=TLS):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# Health probes come from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+# Probes come from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if TLS else []
 X_FRAME_OPTIONS = "DENY"
 
@@ -359,7 +378,7 @@ LOGGING: dict[str, Any] = {
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s %(trace_id)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },

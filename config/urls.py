@@ -11,6 +11,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config import health
+from config.metrics import metrics
 from config.openapi import openapi
 from console.handover import handover, open_handover
 from crypto_schemes import registry
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("handover", handover, name="handover"),
     path("handover/open", open_handover, name="handover-open"),
+    path("metrics", metrics, name="metrics"),
     path("openapi.json", openapi, name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     *(path("", include(module)) for module in _protocols),

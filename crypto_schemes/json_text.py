@@ -54,6 +54,17 @@ def _finite(digits: str) -> float:
     return number
 
 
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite
+)
+_ENCODERS = {
+    ascii_only: json.JSONEncoder(
+        ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":")
+    ).encode
+    for ascii_only in (False, True)
+}
+
+
 def _refuse_excess(raw: bytes) -> None:
     """Raise JSONTextError for too many values or too deep nesting outside strings.
 
@@ -87,12 +98,7 @@ def parse(raw: bytes) -> JSONValue:
     if brackets > MAX_DEPTH or brackets + raw.count(b",") > MAX_VALUES:
         _refuse_excess(raw)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_finite,
-        )
+        value = _DECODER.decode(text)
     except JSONTextError:
         raise
     except (ValueError, RecursionError):
@@ -117,8 +123,6 @@ def compact(value: JSONValue, *, ascii_only: bool = False) -> bytes:
     Raises :class:`JSONTextError` for what JSON cannot say.
     """
     try:
-        return json.dumps(
-            value, ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":")
-        ).encode("utf-8")
+        return _ENCODERS[ascii_only](value).encode("utf-8")
     except (TypeError, ValueError, RecursionError):
         raise JSONTextError("the value cannot be written as JSON") from None

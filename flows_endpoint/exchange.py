@@ -10,6 +10,7 @@ from typing import Any
 
 from crypto_schemes.keys import KeyVersion
 from tenants.keyring import FlowSnapshot
+from tenants.trace import Trace
 
 
 class Reason(StrEnum):
@@ -94,4 +95,5 @@ class Exchange:
     body: bytes = field(default=b"", repr=False)
     flow: FlowSnapshot | None = None
     opened_by: tuple[KeyVersion, ...] = ()
+    trace: Trace | None = None
     started: float = field(default_factory=time.perf_counter)

@@ -87,6 +87,9 @@ class Timer(models.Model):
     subject = models.CharField(max_length=64, help_text="The row the work is about.")
     due_at = models.DateTimeField(db_index=True)
     failures = models.PositiveSmallIntegerField(default=0)
+    traceparent = models.CharField(
+        max_length=55, blank=True, default="", editable=False, help_text="The trace it was set in."
+    )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"

@@ -13,6 +13,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from django.core.exceptions import SuspiciousOperation
@@ -38,6 +39,7 @@ from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.guards.body import read_body
 from flows_endpoint.guards.replay import Claim
 from flows_endpoint.guards.source import admit, caller_address
+from tenants import trace
 from tenants.at_rest import AtRestError
 from tenants.keyring import FlowSnapshot
 
@@ -64,9 +66,6 @@ class Protocol(ABC):
     scheme_name: ClassVar[str]
     #: Largest request body in bytes.
     max_body: ClassVar[int] = 256 * 1024
-    #: Whether handling asks the flow's backend, in a transaction where that wants one. False:
-    #: it does not, and there is no transaction.
-    asks_backend: ClassVar[bool] = True
     #: The contract's own imitation of the vendor's service.
     sandbox: Backend
 
@@ -102,6 +101,13 @@ class Protocol(ABC):
     def check(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> None:
         """Apply the rules that need no state and hold whatever the backend. Raises Refusal."""
         return
+
+    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+        """Return whether handling asks the flow's backend, in a transaction where that wants one.
+
+        False: it does not, and there is no transaction.
+        """
+        return True
 
     def once(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Claim | None:
         """Claim what must not be seen twice; raise Refusal (replayed) when it was."""
@@ -154,6 +160,7 @@ def serve(
         received_at=time.time(),
         route=dict(route or {}),
         headers=_headers(request),
+        trace=trace.current(),
     )
     refusal: Refusal | None = None
     try:
@@ -183,7 +190,7 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
     exchange.opened_by = opened.opened_by
     protocol.check(exchange, flow, opened)
     backend = backend_of(flow, protocol.sandbox)
-    is_atomic = backend.atomic and protocol.asks_backend
+    is_atomic = backend.atomic and protocol.asks_backend(exchange, opened)
     claim: Claim | None = None
     try:
         with transaction.atomic() if is_atomic else nullcontext():
@@ -232,6 +239,8 @@ def _where(error: Exception) -> str:
 
 
 def _query(request: HttpRequest) -> dict[str, str]:
+    if not request.META.get("QUERY_STRING"):
+        return {}
     try:
         return {name: request.GET.get(name, "") for name in request.GET}
     except SuspiciousOperation:  # more parameters than Django takes
@@ -240,9 +249,14 @@ def _query(request: HttpRequest) -> dict[str, str]:
 
 def _headers(request: HttpRequest) -> dict[str, str]:
     headers = {
-        name[5:].lower().replace("_", "-"): value
+        _header_name(name): value
         for name, value in request.META.items()
         if name.startswith("HTTP_") and isinstance(value, str)
     }
     headers["content-type"] = request.META.get("CONTENT_TYPE", "")
     return headers
+
+
+@lru_cache(maxsize=512)
+def _header_name(name: str) -> str:
+    return name[5:].lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""One id for a request, in every log line, reply and row that belongs to it."""
+"""One id for a request, in every log line, reply and row that belongs to it; and its trace."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
+
+from tenants import trace
 
 HEADER = "X-Request-Id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -21,19 +23,27 @@ def current() -> str:
 
 
 class RequestIdMiddleware:
-    """Take a well-formed ``X-Request-Id`` from the caller, else make one; send it back."""
+    """Take a well-formed ``X-Request-Id`` from the caller, else make one; send it back.
+
+    The same for its trace (``traceparent``), which is not sent back.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve ``request`` under its id."""
-        given = request.headers.get(HEADER, "")
+        # Not request.headers: that reads every header there is.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
+        span = trace.begin(
+            request.META.get("HTTP_TRACEPARENT", ""), request.META.get("HTTP_TRACESTATE", "")
+        )
         token = _current.set(request_id)
         try:
-            response = self._get_response(request)
+            with trace.within(span):
+                response = self._get_response(request)
         finally:
             _current.reset(token)
         response[HEADER] = request_id
@@ -41,9 +51,12 @@ class RequestIdMiddleware:
 
 
 class RequestIdFilter(logging.Filter):
-    """Give every log record the id of the request it belongs to."""
+    """Give every log record the ids of the request and the trace it belongs to."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add ``request_id``; drop nothing."""
-        record.request_id = current()
+        """Add ``request_id`` and ``trace_id`` where the record brings none; drop nothing."""
+        if "request_id" not in record.__dict__:
+            span = trace.current()
+            record.request_id = current()
+            record.trace_id = span.trace_id if span else ""
         return True

@@ -25,6 +25,11 @@ class ProtocolView(APIView):
     throttle_classes = ()
     http_method_names = ["get", "post", "put", "patch", "delete", "head", "options", "trace"]
 
+    @classmethod
+    def takes(cls, request: HttpRequest) -> bool:
+        """Return whether the request is the contract's at all; any at its address is."""
+        return True
+
     def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
         """Serve the request; nothing of it is parsed before the pipeline reads it."""
         return serve(self.protocol, request, self.operation, kwargs)

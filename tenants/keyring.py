@@ -8,18 +8,24 @@ issues no query to find its flow, and a revocation is in force everywhere within
 Parsed keys are kept apart from the snapshots, by flow: versions never change, so a rotation
 parses the new version only, and a version that may no longer open is forgotten.
 
+What is kept is bounded by what it weighs: flows not asked for longest go first. A flow that comes
+back costs some milliseconds once.
+
 Names that belong to no flow are remembered apart from those that do, so that a stranger who
 tries many cannot push the others out.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -27,6 +33,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from crypto_schemes import registry
 from crypto_schemes.ciphers import mac
 from crypto_schemes.keys import KeyVersion, Material, parse_material
 from crypto_schemes.scheme import Scheme
@@ -64,6 +71,7 @@ class Keyring:
         self._refreshing = threading.Lock()
         # None for a flow that may not be served: disabled, or its client is.
         self._snapshots: OrderedDict[str, FlowSnapshot | None] = OrderedDict()
+        self._weight = 0
         self._flow_by_name: OrderedDict[_Name, str] = OrderedDict()
         self._unknown_names: OrderedDict[_Name, None] = OrderedDict()
         self._parsed: OrderedDict[str, dict[str, Material]] = OrderedDict()
@@ -155,8 +163,25 @@ class Keyring:
         with self._lock:
             # A change may have been noticed while the rows were read.
             if epoch == self._epoch:
-                _keep(self._snapshots, flow_id, snapshot)
+                self._remember(flow_id, snapshot)
         return snapshot
+
+    def _remember(self, flow_id: str, snapshot: FlowSnapshot | None) -> None:
+        """Keep ``snapshot``, and let go of others until all fit. The lock is held."""
+        self._drop(flow_id)
+        self._snapshots[flow_id] = snapshot
+        self._weight += _weight(snapshot)
+        most = int(settings.KEYRING_MEGABYTES * 1e6)
+        while len(self._snapshots) > settings.KEYRING_CACHED_FLOWS or (
+            self._weight > most and len(self._snapshots) > 1
+        ):
+            oldest = next(iter(self._snapshots))
+            self._drop(oldest)
+            self._parsed.pop(oldest, None)
+
+    def _drop(self, flow_id: str) -> None:
+        if flow_id in self._snapshots:
+            self._weight -= _weight(self._snapshots.pop(flow_id))
 
     def _refresh(self) -> None:
         """Drop what changed, if the last look is long enough ago. One thread at a time looks."""
@@ -175,7 +200,7 @@ class Keyring:
         changed = Flow.objects.none().values_list("id", flat=True)
         if value > known != _UNREAD:
             changed = Flow.objects.filter(changed_epoch__gt=known).values_list("id", flat=True)
-        gone = [str(flow_id) for flow_id in changed]
+        gone = {str(flow_id) for flow_id in changed}
         with self._lock:
             self._looked_at = now
             if value == known:
@@ -184,10 +209,12 @@ class Keyring:
             if known == _UNREAD or value < known:  # a restored database counts from before
                 self._forget()
                 return
-            self._flow_by_name.clear()
             self._unknown_names.clear()
+            changed_names = [n for n, flow_id in self._flow_by_name.items() if flow_id in gone]
+            for name in changed_names:
+                del self._flow_by_name[name]
             for flow_id in gone:
-                self._snapshots.pop(flow_id, None)
+                self._drop(flow_id)
 
     def _is_due(self, now: float) -> bool:
         age = now - self._looked_at
@@ -195,6 +222,7 @@ class Keyring:
 
     def _forget(self) -> None:
         self._snapshots.clear()
+        self._weight = 0
         self._flow_by_name.clear()
         self._unknown_names.clear()
 
@@ -217,12 +245,13 @@ class Keyring:
                 HeldKey(
                     version=KeyVersion(
                         id=str(row.pk),
-                        purpose=row.purpose,
+                        purpose=sys.intern(row.purpose),
                         version=row.version,
                         material=material[str(row.pk)],
                     ),
-                    state=row.state,
+                    state=sys.intern(row.state),
                     accept_until=row.accept_until.timestamp() if row.accept_until else None,
+                    made_at=row.created_at.timestamp(),
                 )
             )
         return FlowSnapshot(
@@ -232,7 +261,7 @@ class Keyring:
             scheme_name=flow.scheme,
             address=flow.address,
             identity=MappingProxyType(dict(flow.identity)),
-            options=contract.options_type.from_mapping(flow.options),
+            options=_options(flow.scheme, json.dumps(flow.options, sort_keys=True)),
             backend=flow.backend,
             backend_class=flow.backend_class,
             upstream_url=flow.upstream_url,
@@ -250,6 +279,16 @@ class Keyring:
         with self._lock:
             _keep(self._parsed, flow_id, materials)
         return materials
+
+
+@lru_cache(maxsize=256)
+def _options(scheme: str, written: str) -> Any:
+    """Return validated options; most flows of a contract have the same ones, and share them."""
+    return registry.get(scheme).options_type.from_mapping(json.loads(written))
+
+
+def _weight(snapshot: FlowSnapshot | None) -> int:
+    return 0 if snapshot is None else snapshot.weight
 
 
 def _parse(contract: Scheme[Any], row: Key) -> Material:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from django.conf import settings
 from django.http import HttpRequest
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+#: Longest X-Forwarded-For whose caller is remembered, in characters: some addresses' worth.
+_LONGEST_REMEMBERED: Final = 128
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -62,11 +66,17 @@ def find_caller(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> st
 
 def caller_address(request: HttpRequest) -> str:
     """Return the address of the caller of ``request`` (SEALGATE_TRUSTED_PROXIES)."""
-    return find_caller(
-        request.META.get("REMOTE_ADDR", ""),
-        request.META.get("HTTP_X_FORWARDED_FOR", ""),
-        _trusted(tuple(settings.TRUSTED_PROXIES)),
-    )
+    peer = request.META.get("REMOTE_ADDR", "")
+    forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    trusted = _trusted(tuple(settings.TRUSTED_PROXIES))
+    if len(forwarded_for) > _LONGEST_REMEMBERED:
+        return find_caller(peer, forwarded_for, trusted)
+    return _remembered(peer, forwarded_for, trusted)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(peer: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
+    return find_caller(peer, forwarded_for, trusted)
 
 
 @lru_cache(maxsize=8)

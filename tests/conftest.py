@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
+from flows_endpoint.guards import attempts
 from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
@@ -62,6 +63,7 @@ def _fresh_process_memory(settings: Any) -> Iterator[None]:
     settings.KEYRING_EPOCH_SECONDS = 0
     keyring.forget()
     digests.forget_cached()
+    attempts.forget_known()
     yield
     keyring.forget()
     digests.forget_cached()

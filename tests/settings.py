@@ -39,3 +39,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     )
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+# A test reads the exchange log right after its request; the batches have tests of their own.
+EXCHANGE_LOG_BATCHES = False

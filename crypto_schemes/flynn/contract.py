@@ -162,6 +162,16 @@ class FlynnScheme(Scheme[FlynnOptions]):
         or SensitiveValueError.
         """
         token = authenticate(request.headers, credentials, now=now)
+        return self.open_authenticated(request, token, credentials, options)
+
+    def open_authenticated(
+        self,
+        request: SealedRequest,
+        token: ReadToken,
+        credentials: Credentials,
+        options: FlynnOptions,
+    ) -> OpenedRequest:
+        """Do what :meth:`open_request` does once :func:`authenticate` gave ``token``."""
         plain = plain_headers(request.headers)
         body_text = request.body.strip(b" \t\r\n")
         try:

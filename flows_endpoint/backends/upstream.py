@@ -39,6 +39,7 @@ from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.scheme import UPSTREAM_SIGNING, write_json
 from flows_endpoint.backends.base import Answer, Backend, Call
 from flows_endpoint.exchange import Reason, Refusal
+from tenants import trace
 
 USER_AGENT: Final = "Sealgate-Upstream/1"
 #: Largest answer taken, in bytes.
@@ -102,6 +103,7 @@ def request_headers(call: Call, *, now: float) -> dict[str, str]:
         "Content-Type": "application/json",
         "User-Agent": USER_AGENT,
         "X-Request-Id": call.request_id,
+        **(span.headers if (span := trace.current()) else {}),
         "Sealgate-Client": flow.client_slug,
         "Sealgate-Flow": flow.id,
         "Sealgate-Scheme": flow.scheme_name,

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hmac
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from callbacks import outbox
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.scheme import read_json, write_json
-from flows_endpoint import timers
+from flows_endpoint import rows, timers
 from flows_endpoint.backends import Answer, Backend, Call
 from flows_endpoint.citcall.errors import MEANINGS, Rc
 from flows_endpoint.citcall.models import CalledNumber, CallState, MissedCall
@@ -26,9 +28,19 @@ from flows_endpoint.citcall.orders import Order, read_order
 from flows_endpoint.models import Timer
 from tenants import at_rest, digests
 from tenants.keyring import FlowSnapshot
+from tenants.models import Flow
 
 END_CALL: Final = "citcall.end_call"
 CALL_ENDED: Final = "call.ended"
+#: Locks the number, whether it was called before or not.
+_LOCK: Final = f"""
+    INSERT INTO {CalledNumber._meta.db_table} (digest, flow_id, last_call_at) VALUES (%s, %s, %s)
+    ON CONFLICT (digest) DO UPDATE SET last_call_at = excluded.last_call_at
+"""  # noqa: S608 - the only interpolation is our own table name
+_BEFORE: Final = f"""
+    SELECT id, ordinal, details FROM {MissedCall._meta.db_table}
+    WHERE flow_id = %s AND number_digest = %s ORDER BY ordinal DESC LIMIT 1
+"""  # noqa: S608
 #: Seconds from the request to the end of a call: at least, and how many more.
 _SHORTEST, _SPREAD = 4, 9
 
@@ -63,14 +75,10 @@ class CitCallSandbox(Backend):
     def handle(self, call: Call) -> Answer:
         """Queue the call and return the reply; its end and the callback come by timer."""
         order = read_order(call.payload)
-        placed, details = _queue(call.flow, order)
+        placed, details = _planned(call.flow, order)
         chance = _chance(call.flow.identity["userid"], order.msisdn, placed.ordinal)
-        timers.schedule(
-            call.flow.id,
-            END_CALL,
-            str(placed.id),
-            placed.created_at + timers.sandbox_delay(_SHORTEST + chance[1] % _SPREAD),
-        )
+        ends_at = placed.created_at + timers.sandbox_delay(_SHORTEST + chance[1] % _SPREAD)
+        rows.insert([placed, timers.planned(call.flow.id, END_CALL, str(placed.id), ends_at)])
         reply: dict[str, JSONValue] = {"rc": Rc.SUCCESS.value, "info": MEANINGS[Rc.SUCCESS].info}
         if call.flow.options.reply_trxid:
             reply["trxid"] = placed.trxid
@@ -125,22 +133,14 @@ def callback(trxid: str, details: dict[str, Any], outcome: Outcome) -> dict[str,
     return body
 
 
-def _queue(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSONValue]]:
-    """Return a new call, with a number unlike the one before it, and what it is about."""
+def _planned(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSONValue]]:
+    """Return a new call, with a number unlike the one before it, and what it is about.
+
+    Nobody else places a call to this number until the transaction ends.
+    """
     digest = digests.lookup_digest("citcall", "msisdn", f"{flow.id}|{order.msisdn}")
     now = timezone.now()
-    # Waits for whoever is calling the same number, until that transaction ends.
-    CalledNumber.objects.bulk_create(
-        [CalledNumber(digest=digest, flow_id=flow.id, last_call_at=now)],
-        update_conflicts=True,
-        unique_fields=["digest"],
-        update_fields=["last_call_at"],
-    )
-    before = (
-        MissedCall.objects.filter(flow_id=flow.id, number_digest=digest)
-        .order_by("-ordinal")
-        .first()
-    )
+    before = _call_before(flow.id, digest, now)
     details: dict[str, JSONValue] = {
         "msisdn": order.msisdn,
         "token": draw(flow.options.number_pool, avoid=_token(before) if before else ""),
@@ -157,8 +157,20 @@ def _queue(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSON
         created_at=now,
     )
     call.details = at_rest.seal(write_json(details), call.at_rest_context)
-    call.save(force_insert=True)
     return call, details
+
+
+def _call_before(flow_id: str, digest: str, now: datetime) -> MissedCall | None:
+    """Return the last call to the number, once whoever else is calling it is done."""
+    flow = Flow._meta.pk.get_db_prep_value(flow_id, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [digest, flow, connection.ops.adapt_datetimefield_value(now)])
+        cursor.execute(_BEFORE, [flow, digest])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    key, ordinal, details = row
+    return MissedCall(id=uuid.UUID(str(key)), flow_id=flow_id, ordinal=ordinal, details=details)
 
 
 def _token(call: MissedCall) -> str:

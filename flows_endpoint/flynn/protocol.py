@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from crypto_schemes.envelope import OpenedRequest
+from crypto_schemes.envelope import OpenedRequest, SealedRequest
 from crypto_schemes.errors import SealError
 from crypto_schemes.flynn import (
+    SCHEME,
     RekError,
     SensitiveValueError,
     authenticate,
@@ -99,7 +100,12 @@ class FlynnProtocol(FlynnBase):
         sessions.require_live(flow, token.claims, credentials)
         exchange.opened_by = (token.version,)
         try:
-            return super().open(exchange, flow, credentials)
+            return SCHEME.open_authenticated(
+                SealedRequest(body=exchange.body, headers=exchange.headers),
+                token,
+                credentials,
+                flow.options,
+            )
         except (RekError, SensitiveValueError) as error:
             err = Err.REK if isinstance(error, RekError) else Err.SENSITIVE_VALUE
             raise _CannotOpen(err, error.code, token.claims) from None
@@ -120,6 +126,10 @@ class FlynnProtocol(FlynnBase):
             flow, flow.credentials(now), portal, user, now
         ):
             raise Refusal(Reason.BUSINESS, Err.EMPTY_PASSWORD)
+
+    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+        """Return whether the operation is a portal's."""
+        return portal_of(exchange.operation) is not None
 
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend

@@ -20,7 +20,7 @@ from functools import cache
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.models import ReplayMark
@@ -97,7 +97,7 @@ def claim(
         return Claim(name, owner, in_redis=True) if won else None
     now = time.time()
     held = min(seconds, LEASE) if leased else seconds
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [digest, owner, now + held, now])
         won = cursor.rowcount == 1
     if not won:

@@ -57,8 +57,13 @@ class OwnPathView(ProtocolView):
     operation = ""
     schema = None
 
+    @classmethod
+    def takes(cls, request: HttpRequest) -> bool:
+        """Return whether it carries a header of the contract."""
+        return "HTTP_PASS_KEY" in request.META or "HTTP_HEADER_SECRETS" in request.META
+
     def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
         """Serve the request, or leave it to the product's answer to unknown addresses."""
-        if not {"HTTP_PASS_KEY", "HTTP_HEADER_SECRETS"} & request.META.keys():
+        if not self.takes(request):
             raise Http404
         return super().dispatch(request, *args, **kwargs)

@@ -26,7 +26,10 @@ class EncryptData(KairosProtocol):
     """Encrypts a request for its caller, who sends plain text and AES key to have it done."""
 
     authenticated = False
-    asks_backend = False
+
+    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+        """Return False: no backend has a part in it."""
+        return False
 
     def is_offered(self, flow: FlowSnapshot, options: KairosOptions) -> bool:
         """Return the option ``encrypt_helper``; where it is not set, whether it is a sandbox."""
@@ -53,7 +56,10 @@ class GenerateKeyPair(KairosProtocol):
     """
 
     authenticated = False
-    asks_backend = False
+
+    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+        """Return False: no backend has a part in it."""
+        return False
 
     def is_offered(self, flow: FlowSnapshot, options: KairosOptions) -> bool:
         """Return the option ``partner_key_generation``."""

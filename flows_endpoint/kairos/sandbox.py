@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flows_endpoint import timers
+from flows_endpoint import rows, timers
 from flows_endpoint.backends.base import Answer, Backend, Call
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.kairos import running
@@ -29,18 +29,19 @@ class KairosSandbox(Backend):
 def _create(call: Call) -> Answer:
     accepted: tuple[PlannedCall, ...] = call.details["accepted"]
     now = datetime.fromtimestamp(call.received_at, UTC)
-    request = CallRequest.objects.create(
+    request = CallRequest(
         flow_id=call.flow.id,
         accepted_at=now,
         is_test=call.details["is_test"],
         is_dialer=call.details["is_dialer"],
         call_count=len(accepted),
     )
-    rows = [_row(request, position, planned) for position, planned in enumerate(accepted)]
-    OutboundCall.objects.bulk_create(rows)
-    timers.schedule_many(
-        call.flow.id, running.START, ((str(row.pk), max(now, row.start_at)) for row in rows)
-    )
+    calls = [_row(request, position, planned) for position, planned in enumerate(accepted)]
+    starts = [
+        timers.planned(call.flow.id, running.START, str(row.pk), max(now, row.start_at))
+        for row in calls
+    ]
+    rows.insert([request, *calls, *starts])
     code = Code.PARTIAL_SUCCESS if call.details["rejected"] else Code.SUCCESS
     return Answer(
         {
@@ -48,7 +49,7 @@ def _create(call: Call) -> Answer:
             "request-id": str(request.pk),
             "call-details": [
                 {"client-identifier": planned.client_identifier, "phonon-uuid": str(row.pk)}
-                for planned, row in zip(accepted, rows, strict=True)
+                for planned, row in zip(accepted, calls, strict=True)
             ],
         }
     )
@@ -73,22 +74,22 @@ def _row(request: CallRequest, position: int, planned: PlannedCall) -> OutboundC
 
 
 def _pull(call: Call) -> Answer:
-    rows = {
+    found = {
         row.pk: row
         for row in OutboundCall.objects.filter(
             flow_id=call.flow.id, pk__in=call.details["ids"]
         ).prefetch_related("attempts")
     }
-    if not rows:
+    if not found:
         return Answer({**head(Code.NO_DATA_AVAILABLE), "data": []})
     data: list[dict[str, Any]] = [
         {
             "phonon-uuid": str(pk),
-            "client-identifier": rows[pk].details()["client-identifier"],
-            "status": rows[pk].status,
-            "callDetails": running.report(rows[pk], last_only=call.details["last_only"]),
+            "client-identifier": found[pk].details()["client-identifier"],
+            "status": found[pk].status,
+            "callDetails": running.report(found[pk], last_only=call.details["last_only"]),
         }
         for pk in call.details["ids"]
-        if pk in rows
+        if pk in found
     ]
     return Answer({**head(Code.SUCCESS), "data": data})

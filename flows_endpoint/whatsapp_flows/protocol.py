@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from flows_endpoint.whatsapp_flows.cloud.recipients import RecipientError, parse
 from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN, is_token_refusal, status_of
 from flows_endpoint.whatsapp_flows.models import ErrorKind, ErrorReport
 from flows_endpoint.whatsapp_flows.sandbox import FLOW_JSON, AppointmentSandbox
-from flows_endpoint.whatsapp_flows.steps import SHARED_TOKENS, FirstReply
+from flows_endpoint.whatsapp_flows.steps import SHARED_TOKENS, FirstReply, Statement
 from tenants import at_rest
 from tenants.keyring import FlowSnapshot, keyring
 
@@ -45,6 +45,14 @@ LONGEST_REPORT: Final = 10_000
 SUMMARY_TO: Final = "summary_to"
 _PONG: Final[JSONValue] = {"data": {"status": "active"}}
 _NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfinished(Answer):
+    """An answer whose step is finished in the statement that marks what is sealed."""
+
+    step: steps.Step
+    text: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,11 @@ class WhatsAppFlowsProtocol(Protocol):
         """Refuse what opened but is no request; name the operation after its action."""
         request = read_request(opened.payload)
         exchange.operation = "error_notification" if request.error else request.action
+
+    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+        """Return whether it is neither a health check nor an error notification."""
+        request = read_request(opened.payload)
+        return not request.is_ping and request.error is None
 
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
@@ -143,7 +156,7 @@ class WhatsAppFlowsProtocol(Protocol):
             _refuse_unusable(answer.payload, request, flow)
             text = write_json(answer.payload)  # what cannot be sealed completes nothing
             with nullcontext() if backend.atomic else transaction.atomic():
-                if step is not None:
+                if step is not None and not backend.atomic:
                     steps.finish(step, text, flow.options.retry_window)
                 if answer.payload["screen"] == SUCCESS:
                     _announce(exchange, flow, request, answer.payload, recipient)
@@ -152,6 +165,8 @@ class WhatsAppFlowsProtocol(Protocol):
             if step is not None and not backend.atomic:
                 steps.abandon(step)
             raise
+        if step is not None and backend.atomic:
+            return _Unfinished(answer.payload, step, text)
         return answer
 
     def seal(
@@ -166,8 +181,12 @@ class WhatsAppFlowsProtocol(Protocol):
             now=exchange.received_at,
         )
         # The two fixed replies are the same every time.
-        is_fixed = answer.payload is _PONG or answer.payload is _NOTED
-        if not is_fixed and not sealings.is_first(opened, reply.body):
+        if answer.payload is _PONG or answer.payload is _NOTED:
+            return HttpReply(200, reply.body, reply.content_type)
+        finishing: Statement | None = None
+        if isinstance(answer, _Unfinished):
+            finishing = steps.finishing(answer.step, answer.text, flow.options.retry_window)
+        if not sealings.is_first(opened, reply.body, together_with=finishing):
             raise Refusal(Reason.REPLAYED, step=sealings.STEP)
         return HttpReply(200, reply.body, reply.content_type)
 

@@ -29,7 +29,7 @@ from flows_endpoint.whatsapp_flows.slots import (
     SERVICES,
     Selection,
     appointment_data,
-    free_times,
+    look_up,
     read_selection,
     slot_digest,
 )
@@ -61,7 +61,7 @@ class AppointmentSandbox(Backend):
         """Return the next screen. Raises Refusal with code 427 for a used or expired token."""
         request = read_request(call.payload)
         today = datetime.fromtimestamp(call.received_at, UTC).date()
-        token_digest = _valid_token(call.flow.id, request.flow_token)
+        token_digest = _token_digest(call.flow.id, request.flow_token)
         form = _Form(call.flow.id, request, today, token_digest)
         if request.action == INIT:
             return form.appointment(Selection())
@@ -74,19 +74,16 @@ class AppointmentSandbox(Backend):
         return step()
 
 
-def _valid_token(flow_id: str, token: str | None) -> str:
+def _token_digest(flow_id: str, token: str | None) -> str:
     """Return the digest of ``token``, empty for one that all users share.
 
-    Raises Refusal for one that is expired or under which something was booked.
+    Raises Refusal for one that is expired.
     """
     if token is None or token in SHARED_TOKENS:
         return ""
     if token.startswith(EXPIRED_PREFIX):
         raise _no_longer_valid("This form has expired. Please ask for a new one.")
-    digest = digests.lookup_digest("whatsapp_flows", "flow_token", f"{flow_id}|{token}")
-    if Appointment.objects.filter(token_digest=digest).exists():
-        raise _completed()
-    return digest
+    return digests.lookup_digest("whatsapp_flows", "flow_token", f"{flow_id}|{token}")
 
 
 def _completed() -> Refusal:
@@ -98,7 +95,7 @@ def _no_longer_valid(message: str) -> Refusal:
 
 
 class _Form:
-    """One step of one user."""
+    """One step of one user. Raises Refusal for a token under which something was booked."""
 
     def __init__(self, flow_id: str, request: FlowRequest, today: date, token_digest: str) -> None:
         self._flow_id = flow_id
@@ -108,9 +105,14 @@ class _Form:
         self._token_digest = token_digest
         self._today = today
         self._selection = read_selection(request.data, today)
+        chosen = Selection() if request.action == INIT else self._selection
+        bookings = look_up(flow_id, chosen, token_digest)
+        if bookings.has_token:
+            raise _completed()
+        self._free = bookings.free
 
     def appointment(self, selection: Selection, error: str = "") -> Answer:
-        data = appointment_data(self._flow_id, selection, self._today)
+        data = appointment_data(selection, self._today, self._free)
         return _screen("APPOINTMENT", data, error)
 
     def choose(self) -> Answer:
@@ -167,7 +169,7 @@ class _Form:
         return self.appointment(Selection(**self._selection.as_data() | {"time": ""}))
 
     def _is_free(self, selection: Selection) -> bool:
-        return selection.time in free_times(self._flow_id, selection.branch, selection.date)
+        return selection.time in self._free
 
     def _insert(self, person: Mapping[str, str]) -> Appointment | None:
         """Return the new row, or None where slot or token were taken in the meantime."""

@@ -16,13 +16,14 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 
 from crypto_schemes.envelope import OpenedRequest
 from crypto_schemes.errors import SealError
 from crypto_schemes.whatsapp_flows import Session
 from flows_endpoint.whatsapp_flows.models import SealMark
+from flows_endpoint.whatsapp_flows.steps import Statement
 from tenants import digests
 from tenants.models import ENDED_STATES, Key
 
@@ -38,11 +39,14 @@ _MARK = f"""
 """  # noqa: S608 - the only interpolation is our own table name
 
 
-def is_first(opened: OpenedRequest, sealed: bytes) -> bool:
+def is_first(
+    opened: OpenedRequest, sealed: bytes, *, together_with: Statement | None = None
+) -> bool:
     """Return whether ``sealed`` is the first reply to ``opened``, or the same as the first.
 
-    One statement, in the caller's transaction if there is one. Raises SealError for a request
-    that was not opened by this contract.
+    One statement, in the caller's transaction if there is one; ``together_with`` another one of
+    that transaction goes along in it where the database can do that. Raises SealError for a
+    request that was not opened by this contract.
     """
     session = opened.context
     version = next((key for key in opened.opened_by if key.purpose == "whatsapp_rsa"), None)
@@ -51,8 +55,15 @@ def is_first(opened: OpenedRequest, sealed: bytes) -> bool:
     name = digests.lookup_digest("whatsapp_flows", "session", (session.key + session.iv).hex())
     # Raw SQL does not know how this database writes a UUID; the field does.
     key = Key._meta.pk.get_db_prep_value(version.id, connection)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_MARK, [name, hashlib.sha256(sealed).hexdigest(), key])
+    mark, values = _MARK, [name, hashlib.sha256(sealed).hexdigest(), key]
+    with connection.cursor() as cursor:
+        if together_with is not None:
+            other, others = together_with
+            if connection.vendor == "postgresql":
+                mark, values = f"WITH other AS ({other}) {mark}", [*others, *values]
+            else:
+                cursor.execute(other, others)
+        cursor.execute(mark, values)
         return bool(cursor.rowcount == 1)
 
 

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import connection
 
 from crypto_schemes.ciphers import mac
 from flows_endpoint.whatsapp_flows.models import Appointment
@@ -34,6 +35,7 @@ _DAYS: Final = 14
 #: Of 256 slots so many are taken before anybody books.
 _TAKEN_BEFOREHAND: Final = 64
 _SUNDAY: Final = 6
+_BOOKED: Final = f"SELECT slot_digest, token_digest FROM {Appointment._meta.db_table}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +90,45 @@ def read_selection(data: Mapping[str, Any], today: date) -> Selection:
     return Selection(service, branch, day, time)
 
 
-def free_times(flow_id: str, branch: str, day: str) -> frozenset[str]:
-    """Return the hours of ``day`` that are not taken. One query."""
-    by_digest = {
-        slot_digest(flow_id, branch, day, time): time
-        for time in TIMES
-        if not _taken_beforehand(flow_id, branch, day, time)
-    }
-    booked = Appointment.objects.filter(slot_digest__in=by_digest).values_list(
-        "slot_digest", flat=True
+@dataclass(frozen=True, slots=True)
+class Bookings:
+    """What was booked, as far as one request is concerned.
+
+    ``free`` are the hours of the day it chose at its branch; ``has_token`` says whether its
+    flow token booked already.
+    """
+
+    free: frozenset[str]
+    has_token: bool
+
+
+def look_up(flow_id: str, selection: Selection, token_digest: str) -> Bookings:
+    """Return the bookings that matter to a request; at most one query."""
+    by_digest = {}
+    if selection.date:
+        by_digest = {
+            slot_digest(flow_id, selection.branch, selection.date, time): time
+            for time in TIMES
+            if not _taken_beforehand(flow_id, selection.branch, selection.date, time)
+        }
+    conditions: list[str] = []
+    values: list[str] = []
+    if by_digest:
+        conditions.append(f"slot_digest IN ({', '.join(['%s'] * len(by_digest))})")
+        values += by_digest
+    if token_digest:
+        conditions.append("(token_digest = %s AND token_digest <> '')")
+        values.append(token_digest)
+    if not conditions:
+        return Bookings(frozenset(), has_token=False)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_BOOKED} WHERE {' OR '.join(conditions)}", values)
+        booked = cursor.fetchall()
+    taken = {by_digest[slot] for slot, _ in booked if slot in by_digest}
+    return Bookings(
+        free=frozenset(by_digest.values()) - taken,
+        has_token=bool(token_digest) and any(token == token_digest for _, token in booked),
     )
-    return frozenset(by_digest.values()) - {by_digest[digest] for digest in booked}
 
 
 def slot_digest(flow_id: str, branch: str, day: str, time: str) -> str:
@@ -106,19 +136,18 @@ def slot_digest(flow_id: str, branch: str, day: str, time: str) -> str:
     return digests.lookup_digest("whatsapp_flows", "slot", f"{flow_id}|{branch}|{day}|{time}")
 
 
-def appointment_data(flow_id: str, selection: Selection, today: date) -> dict[str, Any]:
-    """Return the data of the screen APPOINTMENT after ``selection``."""
+def appointment_data(selection: Selection, today: date, free: frozenset[str]) -> dict[str, Any]:
+    """Return the data of the screen APPOINTMENT; ``free`` are the hours of the day chosen."""
     branches = SERVICES[selection.service][1] if selection.service else tuple(BRANCHES)
-    free: frozenset[str] = frozenset()
-    if selection.date:
-        free = free_times(flow_id, selection.branch, selection.date)
     return {
         "services": [_item(name, SERVICES[name][0]) for name in SERVICES],
         "branches": [_item(name, BRANCHES[name]) for name in branches],
         "is_branch_enabled": bool(selection.service),
         "dates": [_item(day, _day_title(date.fromisoformat(day))) for day in open_days(today)],
         "is_date_enabled": bool(selection.branch),
-        "times": [_item(time, time) | {"enabled": time in free} for time in TIMES],
+        "times": [
+            _item(time, time) | {"enabled": bool(selection.date) and time in free} for time in TIMES
+        ],
         "is_time_enabled": bool(selection.date),
     }
 

@@ -16,7 +16,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from django.conf import settings
 from django.db import connection
@@ -44,6 +44,13 @@ _TAKE = f"""
     SET owner = excluded.owner, reply = excluded.reply, expires_at = excluded.expires_at
     WHERE {StepReply._meta.db_table}.expires_at <= %s
 """  # noqa: S608 - the only interpolation is our own table name
+_FINISH = f"""
+    UPDATE {StepReply._meta.db_table} SET reply = %s, expires_at = %s
+    WHERE name = %s AND owner = %s
+"""  # noqa: S608
+
+#: SQL and its values.
+Statement: TypeAlias = tuple[str, list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,14 @@ def begin(flow: FlowSnapshot, request: FlowRequest, *, atomic: bool) -> Step | F
 
 def finish(step: Step, text: bytes, window: int) -> None:
     """Remember the JSON ``text`` as the reply for ``window`` seconds."""
-    row = StepReply(name=step.name)
-    StepReply.objects.filter(name=step.name, owner=step.owner).update(
-        reply=at_rest.seal(text, row.at_rest_context),
-        expires_at=time.time() + window,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(*finishing(step, text, window))
+
+
+def finishing(step: Step, text: bytes, window: int) -> Statement:
+    """Return the statement of :func:`finish`, for who runs it together with another."""
+    sealed = at_rest.seal(text, StepReply(name=step.name).at_rest_context)
+    return _FINISH, [sealed, time.time() + window, step.name, step.owner]
 
 
 def abandon(step: Step) -> None:

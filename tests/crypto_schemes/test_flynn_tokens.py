@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crypto_schemes.errors import KeyUnavailableError
-from crypto_schemes.flynn import FlynnOptions
+from crypto_schemes.errors import AuthenticationError, KeyUnavailableError
+from crypto_schemes.flynn import FlynnOptions, tokens
 from crypto_schemes.flynn.tokens import Claims, claimed_org, issue, read, renew
-from crypto_schemes.keys import Credentials
+from crypto_schemes.keys import Credentials, KeyVersion
 from tests.crypto_schemes.flynn_partner import NOW, OPTIONS, ORG, server
 
 START = int(NOW)
@@ -88,3 +88,32 @@ def test_a_token_names_its_organisation_without_proof() -> None:
         "e30.W10.AA",  # []
     ):
         assert claimed_org(other) == ""
+
+
+def test_a_token_remembered_as_genuine_is_so_for_its_own_key_alone() -> None:
+    mine, other = (
+        Credentials(versions={"token_signing": (KeyVersion("same", "token_signing", 1, key),)})
+        for key in (b"k" * 32, b"o" * 32)
+    )
+    token, claims = tokens.issue("user", ("org",), mine, FlynnOptions(), now=NOW)
+    for _ in range(2):
+        assert tokens.read(token, mine, now=NOW).claims == claims
+        with pytest.raises(AuthenticationError) as refused:
+            tokens.read(token, other, now=NOW)
+        assert refused.value.code == "token_invalid"
+    with pytest.raises(AuthenticationError) as late:
+        tokens.read(token, mine, now=claims.expires_at)
+    assert late.value.code == "token_expired"
+
+
+def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_genuine", {})
+    monkeypatch.setattr(tokens, "_MOST_REMEMBERED", 3)
+    key = KeyVersion("k", "token_signing", 1, b"k" * 32)
+    credentials = Credentials(versions={"token_signing": (key,)})
+    for _ in range(8):
+        token, claims = tokens.issue("user", ("org",), credentials, FlynnOptions(), now=NOW)
+        assert tokens.read(token, credentials, now=NOW).claims == claims
+        with pytest.raises(AuthenticationError):
+            tokens.read(token[:-4] + "AAAA", credentials, now=NOW)
+    assert len(tokens._genuine) <= 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
-from gunicorn.http import errors as server  # type: ignore[import-untyped]
+from gunicorn.http import errors as server
 
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.guards.body import read_body

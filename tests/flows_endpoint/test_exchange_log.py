@@ -34,7 +34,7 @@ def test_a_log_that_cannot_be_written_changes_no_reply(
     def broken(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(ExchangeRow, "save", broken)
+    monkeypatch.setattr("flows_endpoint.log_entries.store", broken)
     reply = client.post("/kairos-apis/outbound/pull", b"{}", content_type="application/json")
     assert json.loads(reply.content)["api-response-code"] == 301
     assert type(error).__name__ in caplog.text

@@ -339,6 +339,57 @@ def test_memory_is_bounded_and_strangers_push_nobody_out(
     assert set(ring._snapshots) == {str(flows[n].pk) for n in (0, 2, 4)}
 
 
+def test_what_is_kept_is_bounded_by_its_weight(
+    make_flow: Make, ring: Keyring, settings: Any, django_assert_num_queries: Queries
+) -> None:
+    flows = [make_flow("citcall", address=f"partner{n}").flow for n in range(4)]
+    rsa = make_flow("whatsapp_flows").flow
+    light = ring.by_flow_id(str(flows[0].pk))
+    heavy = ring.by_flow_id(str(rsa.pk))
+    assert light is not None
+    assert heavy is not None
+    assert 3_000 < light.weight < 8_000
+    assert heavy.weight > light.weight + 15_000
+    ring.forget()
+    settings.KEYRING_MEGABYTES = 3 * light.weight / 1e6
+    for flow in flows:
+        ring.by_flow_id(str(flow.pk))
+    assert list(ring._snapshots) == [str(flow.pk) for flow in flows[1:]]
+    assert ring._weight == 3 * light.weight
+    assert set(ring._parsed) == set(ring._snapshots)
+    # One that is heavier than all may weigh is kept alone.
+    ring.by_flow_id(str(rsa.pk))
+    assert list(ring._snapshots) == [str(rsa.pk)]
+    with django_assert_num_queries(0):
+        assert ring.by_flow_id(str(rsa.pk)) is not None
+    ring.forget()
+    assert ring._weight == 0
+
+
+def test_flows_with_the_same_options_share_them(make_flow: Make, ring: Keyring) -> None:
+    one, two = (make_flow("isu").flow for _ in range(2))
+    other = make_flow("isu", options={"epoch_window": 60}).flow
+    first, second, third = (ring.by_flow_id(str(flow.pk)) for flow in (one, two, other))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.options is second.options
+    assert (first.options.epoch_window, third.options.epoch_window) == (300, 60)
+
+
+def test_a_change_of_one_flow_costs_the_others_no_look_up(
+    make_flow: Make, ring: Keyring, clock: Clock, actor: Actor, django_assert_num_queries: Queries
+) -> None:
+    changed, other = (make_flow("citcall", address=name).flow for name in ("one", "other"))
+    for flow in (changed, other):
+        assert ring.by_wire_id("citcall", flow.address) is not None
+    lifecycle.update_flow(actor, changed, {"is_enabled": False})
+    clock.at += 1.0
+    assert ring.by_wire_id("citcall", changed.address) is None
+    with django_assert_num_queries(0):
+        assert ring.by_wire_id("citcall", other.address) is not None
+
+
 def test_a_database_restored_to_an_earlier_epoch_is_noticed(
     make_flow: Make, ring: Keyring, clock: Clock
 ) -> None:

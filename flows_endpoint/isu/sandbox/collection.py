@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import segno
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from callbacks import outbox
 from crypto_schemes import base64_text
 from crypto_schemes.json_text import JSONValue
-from flows_endpoint import timers
+from flows_endpoint import rows, timers
 from flows_endpoint.backends import Call
 from flows_endpoint.isu.models import Collection, CollectionState, reference_digest
 from flows_endpoint.isu.products import DYNAMIC_UPI, business_failure
@@ -70,10 +69,7 @@ def initiate(call: Call, payload: Mapping[str, JSONValue]) -> JSONValue:
         state=CollectionState.INITIATED,
     )
     row.put({"sent": sent, "ending": ending})
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
+    if not rows.insert_once(row):
         return business_failure(DYNAMIC_UPI, "Duplicate clientRefId", payload)
     delay = _delay(ending, reference, minutes=int(payload["expiryTime"]))
     timers.schedule(call.flow.id, SETTLE, str(row.id), timezone.now() + delay)

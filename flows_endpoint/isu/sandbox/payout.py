@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crypto_schemes.json_text import JSONValue
-from flows_endpoint import timers
+from flows_endpoint import rows, timers
 from flows_endpoint.backends import Call
 from flows_endpoint.isu.models import Payout, PayoutState, reference_digest
 from flows_endpoint.isu.products import PAYOUT, business_failure, echo
@@ -71,10 +70,7 @@ def transfer(call: Call, payload: Mapping[str, JSONValue]) -> JSONValue:
     )
     details = {"sent": echo(payload), "ending": ending}
     row.put(details)
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
+    if not rows.insert_once(row):
         return business_failure(PAYOUT, "Duplicate clientReferenceNo", payload)
     if state is PayoutState.INPROGRESS:
         seconds = 15 + story.number(45, "payout wait", reference)

@@ -91,7 +91,7 @@ def test_500_calls_in_few_statements(
 ) -> None:
     calls = [a_call(f"order-{at}") for at in range(500)]
     body = partner.seal(partner.request(*calls))
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(15):
         answer = json.loads(partner.post(SEALED, body).content)
     assert answer["api-response-code"] == 200
     assert [d["client-identifier"] for d in answer["call-details"]] == [

@@ -1,0 +1,1 @@
+"""``script/bench``: what a request costs beside the cryptography in it. See docs/performance.md."""
