@@ -131,7 +131,7 @@ STATEMENTS: Final[dict[Callable[..., dict[str, Action]], dict[str, tuple[int, in
         "ping": (0, 0),
         "init": (2, 2),
         "choose": (3, 4),
-        "book": (6, 7),
+        "book": (7, 8),
         "repeat": (3, 3),
         "webhook": (1, 1),
     },
