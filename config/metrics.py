@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from callbacks.models import Delivery, DeliveryState
 from crypto_schemes.ciphers import mac
-from tenants.models import Key, KeyState
+from tenants import lifecycle
 from tenants.source_address import caller_address, is_within, parse_address, parse_networks
 
 _BEARER: Final = "bearer "
@@ -31,7 +31,6 @@ _ATTEMPTS: Final = (
 )
 #: Days until the expiry of a version in force; each version counts at the closest it has reached.
 _EXPIRY: Final = (0, 1, 7, 30, 90)
-_IN_FORCE: Final = (KeyState.ACTIVE, KeyState.STAGED)
 
 
 @require_safe
@@ -97,16 +96,8 @@ def _expiring(now: datetime) -> GaugeMetricFamily:
         "Key versions in force by days until they expire: at most so many; 0 are past it.",
         labels=("days",),
     )
-    within = Key.objects.filter(state__in=_IN_FORCE, expires_at__isnull=False).aggregate(
-        **{
-            str(days): Count("pk", filter=Q(expires_at__lte=now + timedelta(days=days)))
-            for days in _EXPIRY
-        }
-    )
-    closer = 0
-    for days in _EXPIRY:
-        family.add_metric((str(days),), within[str(days)] - closer)
-        closer = within[str(days)]
+    for days, count in lifecycle.count_near_expiry(now, _EXPIRY).items():
+        family.add_metric((str(days),), count)
     return family
 
 

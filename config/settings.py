@@ -6,11 +6,13 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env import secret
+from config.mail import read_mail_server
 from crypto_schemes import registry
 from tenants.master_keys import HOW_TO_MAKE_ONE, MasterKeyError, MasterKeys
 from tenants.outbound_urls import OutboundUrlError, parse_outbound_url
@@ -76,6 +78,10 @@ except ValueError as error:
 #: Where each process keeps what it counted; prometheus_client wants it in the environment.
 METRICS_DIR = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(VAR_DIR / "metrics")))
 METRICS_DIR.mkdir(parents=True, exist_ok=True)
+#: Ending a key version that was used within so many days must be confirmed by typing its name.
+USED_RECENTLY_DAYS: int = env.int("SEALGATE_USED_RECENTLY_DAYS", default=7)
+if not 0 <= USED_RECENTLY_DAYS <= 365:
+    raise ImproperlyConfigured("SEALGATE_USED_RECENTLY_DAYS must be 0 (never ask) to 365.")
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
@@ -319,6 +325,23 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
+# --- e-mail to the operators -----------------------------------------------------------
+
+#: Who is told of what needs somebody, such as keys that near their expiry.
+OPERATORS_EMAIL: list[str] = env.list("SEALGATE_OPERATORS_EMAIL", default=[])
+_mail_server = read_mail_server(secret("EMAIL_URL", default=""), OPERATORS_EMAIL)
+EMAIL_BACKEND = _mail_server["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail_server["EMAIL_HOST"], _mail_server["EMAIL_PORT"]
+EMAIL_HOST_USER = _mail_server["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD = _mail_server["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = _mail_server.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail_server.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = _mail_server["EMAIL_FILE_PATH"] or None
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str(
+    "SEALGATE_EMAIL_FROM", default=f"sealgate@{urlsplit(PUBLIC_URL).hostname}"
+)
+
 # --- Celery ------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = secret("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost/")
@@ -350,6 +373,10 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
     "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
+    "destroy-due-keys": {"task": "tenants.tasks.destroy_due_keys", "schedule": 300.0},
+    "warn-of-expiry": {"task": "tenants.tasks.warn_of_expiry", "schedule": 3600.0},
+    "send-notices": {"task": "tenants.tasks.send_notices", "schedule": 300.0},
+    "forget-old-use": {"task": "tenants.tasks.forget_old_use", "schedule": 86_400.0},
     "forget-gone-processes": {"task": "tenants.tasks.forget_gone_processes", "schedule": 300.0},
     "expire-requests": {"task": "tenants.tasks.expire_requests", "schedule": 60.0},
     "run-due-timers": {"task": "flows_endpoint.tasks.run_due_timers", "schedule": 1.0},

@@ -16,16 +16,15 @@ from django.utils import timezone
 from callbacks.models import Delivery, DeliveryState
 from crypto_schemes import registry
 from flows_endpoint import attention
-from flows_endpoint.attention import Tile
+from flows_endpoint.attention import Notice, Tile
 from flows_endpoint.models import ExchangeRow, Outcome
+from tenants import key_attention, lifecycle
 from tenants.lifecycle.requests import waiting
 from tenants.models import ApprovalState, Key, KeyState
 
 __all__ = ["Tile", "Traffic", "dashboard", "traffic"]
 
 _DAY: Final = timedelta(days=1)
-#: An old version in use this close to its end needs somebody.
-_SOON: Final = timedelta(days=2)
 #: A callback this late is waiting for a worker, not for its schedule.
 _LATE: Final = timedelta(minutes=1)
 #: Counting a day of requests takes a while where there are millions.
@@ -58,8 +57,10 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     may = request.user.has_perm
     tiles: list[Tile] = []
     charts: list[dict[str, str]] = []
+    notices: list[Notice] = []
     if may("tenants.view_key"):
         tiles += _key_tiles()
+        notices += _key_notices()
     if may("tenants.view_approvalrequest"):
         tiles.append(_approval_tile())
     if may("flows_endpoint.view_exchangerow"):
@@ -70,7 +71,8 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         tiles += _callback_tiles()
     of_contracts = attention.gathered(request)
     tiles += of_contracts.tiles
-    return {"tiles": tiles, "charts": charts, "notices": of_contracts.notices}
+    notices += of_contracts.notices
+    return {"tiles": tiles, "charts": charts, "notices": notices}
 
 
 def traffic() -> list[Traffic]:
@@ -100,22 +102,19 @@ def traffic() -> list[Traffic]:
 def _key_tiles() -> list[Tile]:
     now = timezone.now()
     keys = reverse("admin:tenants_key_changelist")
-    lagging = Key.objects.filter(
-        state=KeyState.RETIRING,
-        accept_until__lte=now + _SOON,
-        last_used_at__gte=now - _DAY,
-    ).count()
+    lagging = Key.objects.filter(key_attention.is_lagging(now)).count()
+    near = lifecycle.count_near_expiry(now)
+    expiring = sum(near.values())
+    pressing = Key.objects.filter(key_attention.needs_somebody(now)).count()
     moving = Key.objects.filter(state__in=(KeyState.STAGED, KeyState.RETIRING)).order_by()
     rotations = moving.values("flow_id", "purpose").distinct().count()
     return [
         Tile(
             title="Keys that need attention",
-            value=str(lagging),
-            note="old versions used today that end within two days",
-            url=f"{keys}?state__exact={KeyState.RETIRING}"
-            f"&accept_until__lte={_written(now + _SOON)}"
-            f"&last_used_at__gte={_written(now - _DAY)}",
-            is_alarm=lagging > 0,
+            value=str(pressing),
+            note=f"{expiring} near or past expiry; {lagging} old, in use, about to end",
+            url=f"{keys}?attention=any",
+            is_alarm=lagging > 0 or expiring > near[30],
         ),
         Tile(
             title="Rotations in progress",
@@ -124,6 +123,20 @@ def _key_tiles() -> list[Tile]:
             url=f"{keys}?state__in={KeyState.STAGED},{KeyState.RETIRING}",
         ),
     ]
+
+
+def _key_notices() -> list[Notice]:
+    """Return what is said of keys that must be replaced today, if anything."""
+    near = lifecycle.count_near_expiry()
+    said = [
+        f"{count} key{'' if count == 1 else 's'} {what}"
+        for count, what in ((near[0], "past the expiry"), (near[1], "within a day of it"))
+        if count
+    ]
+    if not said:
+        return []
+    url = f"{reverse('admin:tenants_key_changelist')}?attention=pressing"
+    return [Notice(f"{', '.join(said)}: replace them. They go on opening until then.", url)]
 
 
 def _approval_tile() -> Tile:

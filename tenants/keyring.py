@@ -31,7 +31,6 @@ from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from django.db.models import F
-from django.utils import timezone
 
 from crypto_schemes import registry
 from crypto_schemes.ciphers import mac
@@ -42,7 +41,7 @@ from tenants.models import OPENING_STATES, Flow, Key, KeyringEpoch, KeyState
 from tenants.snapshot import FlowSnapshot, HeldKey
 from tenants.source_address import Network, parse_networks
 
-__all__ = ["FlowSnapshot", "HeldKey", "Keyring", "Network", "keyring", "note_use", "utc"]
+__all__ = ["FlowSnapshot", "HeldKey", "Keyring", "Network", "keyring", "utc"]
 
 #: Longest name worth looking up, in characters.
 _LONGEST_NAME: Final = 128
@@ -332,19 +331,6 @@ def _keep(cache: OrderedDict[_K, _V], name: _K, value: _V, factor: int = 1) -> N
 
 #: The keyring of this process.
 keyring = Keyring()
-
-
-def note_use(key_ids: tuple[str, ...], at: datetime | None = None) -> None:
-    """Count one use of each key version, inside a transaction.
-
-    The rows are locked in one order: every request of a flow counts the same few, and two that
-    took them in different orders would wait for each other.
-    """
-    if key_ids:
-        used = Key.objects.filter(pk__in=key_ids).order_by("pk")
-        Key.objects.filter(pk__in=used.select_for_update(no_key=True).values("pk")).update(
-            use_count=F("use_count") + 1, last_used_at=at or timezone.now()
-        )
 
 
 def utc(moment: float) -> datetime:

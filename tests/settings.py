@@ -15,7 +15,13 @@ os.environ["SEALGATE_MASTER_KEYS"] = "1:q83vEjRWeJCrze8SNFZ4kHQdTnGiL7PCPLD1Ahu+
 os.environ["SEALGATE_SECRET_KEY"] = "only-for-the-test-run-0123456789abcdefghijklmnopqrstuvwxyz"
 os.environ["SEALGATE_OUTBOUND_ALLOW"] = "127.0.0.0/8,::1/128"
 Path(os.environ["SEALGATE_VAR"], "static").mkdir()
-for name in ("SEALGATE_MASTER_KEYS_FILE", "SEALGATE_SECRET_KEY_FILE", "CELERY_BROKER_URL"):
+for name in (
+    "SEALGATE_MASTER_KEYS_FILE",
+    "SEALGATE_SECRET_KEY_FILE",
+    "CELERY_BROKER_URL",
+    "SEALGATE_OPERATORS_EMAIL",
+    "EMAIL_URL",
+):
     os.environ.pop(name, None)
 os.environ["DATABASE_URL"] = os.environ.get("SEALGATE_TEST_DATABASE_URL") or (
     f"sqlite:///{os.environ['SEALGATE_VAR']}/test.sqlite3"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 
 def test_the_page_and_the_code_name_the_same_variables() -> None:
-    name = r"(SEALGATE_[A-Z_]+|DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|PORT)"
+    name = r"(SEALGATE_[A-Z_]+|DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|EMAIL_URL|PORT)"
     read = set()
     for path in (ROOT / "config").glob("*.py"):
         read |= set(re.findall(rf'["\']{name}["\']', path.read_text()))

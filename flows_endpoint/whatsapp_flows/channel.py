@@ -26,7 +26,8 @@ from flows_endpoint.whatsapp_flows.cloud.accounts import NotConfiguredError, acc
 from flows_endpoint.whatsapp_flows.cloud.client import CloudApiError
 from flows_endpoint.whatsapp_flows.cloud.dispositions import Disposition, pair_wait
 from flows_endpoint.whatsapp_flows.models import AlertSource, MessageState, WhatsappMessage
-from tenants.keyring import keyring, note_use
+from tenants.key_use import note_use
+from tenants.keyring import keyring
 
 if TYPE_CHECKING:
     from callbacks.models import Delivery

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from crypto_schemes.errors import SchemeError
 from tenants.actors import NotAllowedError
-from tenants.lifecycle import LifecycleError
+from tenants.lifecycle import LifecycleError, UseNotConfirmedError
 
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
@@ -37,9 +37,14 @@ class RefusedError(Exception):
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn what a verb raises into PermissionDenied (403) or :class:`RefusedError`."""
+    """Turn what a verb raises into PermissionDenied (403) or :class:`RefusedError`.
+
+    UseNotConfirmedError passes: its answer is a page that asks.
+    """
     try:
         yield
+    except UseNotConfirmedError:
+        raise
     except NotAllowedError as error:
         raise PermissionDenied(str(error)) from None
     except LifecycleError as error:

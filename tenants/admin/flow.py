@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any, Final
 
 from django import forms
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -223,6 +225,10 @@ class FlowAdmin(UndeletableAdmin):
             "overlap": lifecycle.DEFAULT_OVERLAP.days,
             "longest_overlap": lifecycle.LONGEST_OVERLAP.days,
             "override_phrase": OVERRIDE_PHRASE,
+            "wait": lifecycle.DEFAULT_WAIT.days,
+            "shortest_wait": lifecycle.SHORTEST_WAIT.days,
+            "longest_wait": lifecycle.LONGEST_WAIT.days,
+            "tomorrow": timezone.now().date() + timedelta(days=1),
         }
         flow = self.get_object(request, object_id)
         if flow is not None:
@@ -265,6 +271,7 @@ class FlowAdmin(UndeletableAdmin):
                     flow,
                     purpose,
                     version=int(version) if version.isdecimal() and len(version) < 10 else 0,
+                    expires_at=lifecycle.read_expiry(request.POST.get("expires", "")),
                 )
         except RefusedError as refused:
             return _refused(request, refused, _page(flow_id))
@@ -297,9 +304,12 @@ class FlowAdmin(UndeletableAdmin):
                 material = lifecycle.read_text(
                     flow, purpose, said.get("text", ""), said.get("passphrase", "")
                 )
+                expires_at = lifecycle.read_expiry(said.get("expires", ""))
                 done = approvals.do_or_ask(
                     Actor.from_request(request),
-                    lambda actor: lifecycle.import_key(actor, flow, purpose, material),
+                    lambda actor: lifecycle.import_key(
+                        actor, flow, purpose, material, expires_at=expires_at
+                    ),
                     reason=said.get("reason", ""),
                     material=material,
                 )

@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Final
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
@@ -20,35 +22,33 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.approval import asked_for
 from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
+from tenants.admin.confirm_use import confirm_page
 from tenants.admin.fresh import needs_fresh
-from tenants.admin.key_panel import OVERRIDE_PHRASE, short_fingerprint
-from tenants.lifecycle import LifecycleError, approvals
+from tenants.admin.key_panel import OFFERED, OVERRIDE_PHRASE, short_fingerprint
+from tenants.key_attention import KINDS
+from tenants.lifecycle import LifecycleError, UseNotConfirmedError, approvals
 from tenants.models import ApprovalRequest, Key
 
 #: Seconds the answer to *Promote* waits for processes; the page then says which are missing.
 _WAIT_SECONDS: Final = 3.0
 
 
-def _promote(actor: Actor, key: Key, request: HttpRequest) -> str:
-    days = request.POST.get("overlap_days", "")
-    if not days.isdecimal() or len(days) > 3:
-        raise LifecycleError(f"The overlap is 0 to {lifecycle.LONGEST_OVERLAP.days} whole days.")
+def _promote(actor: Actor, key: Key, said: QueryDict) -> str:
     lifecycle.promote_when_loaded(
         actor,
         key,
         seconds=_WAIT_SECONDS,
-        overlap=timedelta(days=int(days)),
-        override=_override(request),
+        overlap=timedelta(days=_days(said, "overlap_days")),
+        override=_override(said),
+        reason=said.get("reason", ""),
+        confirmed_use=said.get("confirmed_use", ""),
     )
     return f"{key.title} is active."
 
 
-def _override(request: HttpRequest) -> str:
+def _override(said: QueryDict) -> str:
     """Return why it cannot wait for every process; empty unless that is said and confirmed."""
-    reason, typed = (
-        request.POST.get("override", "").strip(),
-        request.POST.get("confirm", "").strip(),
-    )
+    reason, typed = said.get("override", "").strip(), said.get("confirm", "").strip()
     if not reason and not typed:
         return ""
     if not reason:
@@ -58,26 +58,87 @@ def _override(request: HttpRequest) -> str:
     return reason
 
 
-def _retire(actor: Actor, key: Key, request: HttpRequest) -> str:
-    lifecycle.retire_key(actor, key, reason=request.POST.get("reason", "").strip())
+def _retire(actor: Actor, key: Key, said: QueryDict) -> str:
+    lifecycle.retire_key(
+        actor, key, reason=said.get("reason", ""), confirmed_use=said.get("confirmed_use", "")
+    )
     return f"{key.title} is retired."
 
 
-def _revoke(actor: Actor, key: Key, request: HttpRequest) -> str:
-    reason = request.POST.get("reason", "")
+def _revoke(actor: Actor, key: Key, said: QueryDict) -> str:
+    reason, typed = said.get("reason", ""), said.get("confirmed_use", "")
     done = approvals.do_or_ask(
-        actor, lambda one: lifecycle.revoke_key(one, key, reason=reason), reason=reason
+        actor,
+        lambda one: lifecycle.revoke_key(one, key, reason=reason, confirmed_use=typed),
+        reason=reason,
     )
     if isinstance(done, ApprovalRequest):
         return asked_for(done)
     return f"{key.title} is revoked. Within a second it opens nothing anywhere."
 
 
-_VERBS: Final[dict[str, Callable[[Actor, Key, HttpRequest], str]]] = {
+def _set_expiry(actor: Actor, key: Key, said: QueryDict) -> str:
+    expires_at = lifecycle.read_expiry(said.get("expires", ""))
+    lifecycle.set_key_expiry(actor, key, expires_at=expires_at)
+    if expires_at is None:
+        return f"{key.title} has no expiry."
+    return f"{key.title} expires on {expires_at:%Y-%m-%d}. It goes on opening after that."
+
+
+def _schedule_destruction(actor: Actor, key: Key, said: QueryDict) -> str:
+    days, reason = _days(said, "days"), said.get("reason", "")
+    done = approvals.do_or_ask(
+        actor,
+        lambda one: lifecycle.schedule_destruction(one, key, days=days, reason=reason),
+        reason=reason,
+    )
+    if isinstance(done, ApprovalRequest):
+        return asked_for(done)
+    return (
+        f"The material of {key.title} will be erased on {done.destroy_at:%Y-%m-%d %H:%M} UTC, "
+        "unless somebody cancels that before."
+    )
+
+
+def _cancel_destruction(actor: Actor, key: Key, said: QueryDict) -> str:
+    lifecycle.cancel_destruction(actor, key, reason=said.get("reason", ""))
+    return f"The material of {key.title} is kept."
+
+
+def _days(said: QueryDict, name: str) -> int:
+    """Return a number of days; one that no verb takes where it is none."""
+    text = said.get(name, "")
+    return int(text) if text.isdecimal() and len(text) <= 3 else -1
+
+
+_VERBS: Final[dict[str, Callable[[Actor, Key, QueryDict], str]]] = {
     "promote": _promote,
     "retire": _retire,
     "revoke": _revoke,
+    "set_expiry": _set_expiry,
+    "schedule_destruction": _schedule_destruction,
+    "cancel_destruction": _cancel_destruction,
 }
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    """What the first page counts, as a list."""
+
+    title = "attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        """Return what there is to choose from."""
+        return [(name, kind.title) for name, kind in KINDS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Key]) -> QuerySet[Key]:
+        """Return the keys of the chosen kind. Raises IncorrectLookupParameters for no kind."""
+        chosen = self.value()
+        if not chosen:
+            return queryset
+        if chosen not in KINDS:
+            raise IncorrectLookupParameters
+        return queryset.filter(KINDS[chosen].condition(timezone.now()))
 
 
 @admin.register(Key)
@@ -93,9 +154,11 @@ class KeyAdmin(ReadOnlyAdmin):
         "last_used_at",
         "use_count",
         "accept_until",
+        "expires_at",
+        "destroy_at",
     )
     list_display_links = ("purpose",)
-    list_filter = ("state", "purpose", "flow__scheme")
+    list_filter = (AttentionFilter, "state", "purpose", "flow__scheme")
     list_select_related = ("flow",)
     search_fields = ("^fingerprint", "flow__address", "flow__client__slug")
     fields = readonly_fields = (
@@ -108,8 +171,10 @@ class KeyAdmin(ReadOnlyAdmin):
         "created_at",
         "activated_at",
         "accept_until",
+        "expires_at",
         "ended_at",
         "end_reason",
+        "destroy_at",
         "last_used_at",
         "use_count",
     )
@@ -135,15 +200,21 @@ class KeyAdmin(ReadOnlyAdmin):
     @method_decorator(require_POST)
     @needs_fresh(lambda key_id, verb: _flow_page(key_id))
     def verb_view(self, request: HttpRequest, key_id: uuid.UUID, verb: str) -> HttpResponse:
-        """Move a version on and go back to its flow's page."""
+        """Move a version on and go back to its flow's page.
+
+        To end one that is in use without confirming it is answered with the page that asks.
+        """
         if verb not in _VERBS:
             raise Http404
-        if not request.user.has_perm("tenants.change_key"):
+        if not request.user.has_perm(OFFERED[verb]):
             raise PermissionDenied
-        key = get_object_or_404(Key, pk=key_id)
+        key = get_object_or_404(Key.objects.select_related("flow"), pk=key_id)
         try:
             with answering():
-                messages.success(request, _VERBS[verb](Actor.from_request(request), key, request))
+                done = _VERBS[verb](Actor.from_request(request), key, request.POST)
+            messages.success(request, done)
+        except UseNotConfirmedError as asked:
+            return confirm_page(request, self.admin_site, key, verb, asked)
         except RefusedError as refused:
             for text in refused.messages:
                 messages.error(request, text)

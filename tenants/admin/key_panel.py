@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils import timezone
 
 from crypto_schemes.keys import PurposeSpec
-from tenants import lifecycle
-from tenants.models import Flow, Key, KeyState
+from tenants import key_use, lifecycle
+from tenants.admin.timeline import Life, Timeline, draw
+from tenants.key_use import Use
+from tenants.models import AuditEntry, Flow, Key, KeyState
 from tenants.rollout import Rollout, rollout_of
 
-#: Verbs the pages offer. Erasing material for good is not among them.
-OFFERED: Final = ("promote", "retire", "revoke")
+#: Verbs the pages offer, and the permission each takes.
+OFFERED: Final[Mapping[str, str]] = {
+    "promote": "tenants.change_key",
+    "retire": "tenants.change_key",
+    "revoke": "tenants.change_key",
+    "set_expiry": "tenants.change_key",
+    "schedule_destruction": "tenants.delete_key",
+    "cancel_destruction": "tenants.delete_key",
+}
 #: What is typed to promote a version that not every process has loaded.
 OVERRIDE_PHRASE: Final = "promote anyway"
+_History = Mapping[UUID, Sequence[tuple[datetime, str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
     """One version, with the verbs that are possible now and allowed to this user.
 
-    ``rollout`` says of a staged version which processes have loaded it; None where none runs.
+    ``phrase`` is what is typed to end it while it is in use, else empty; ``days_left`` is set
+    within the warning time of its expiry, and is 0 after it. ``rollout`` says of a staged version
+    which processes have loaded it; None where none runs.
     """
 
     key: Key
     opens: bool
     fingerprint: str
+    use: Use
+    phrase: str
+    days_left: int | None
     verbs: tuple[str, ...]
     rollout: Rollout | None = None
 
@@ -41,6 +58,7 @@ class PurposeRow:
     spec: PurposeSpec
     versions: tuple[VersionRow, ...]
     next_version: int
+    timeline: Timeline | None
 
 
 def purpose_rows(
@@ -48,37 +66,77 @@ def purpose_rows(
 ) -> list[PurposeRow]:
     """Return a row for each purpose of the contract, in the contract's order."""
     moment = now or timezone.now()
-    may_change = user.has_perm("tenants.change_key")  # type: ignore[union-attr]
-    by_purpose: dict[str, list[VersionRow]] = {}
-    keys = list(flow.keys.order_by("-version"))
+    keys = list(flow.keys.defer("material").order_by("-version"))
+    by_day, history = key_use.days_of_flow(flow), _history(flow)
     is_staged = any(key.state == KeyState.STAGED for key in keys)
     seen = rollout_of(flow) if is_staged else None
+    by_purpose: dict[str, list[Key]] = {}
     for key in keys:
-        row = version_row(key, moment, may_change, seen)
-        by_purpose.setdefault(key.purpose, []).append(row)
+        by_purpose.setdefault(key.purpose, []).append(key)
     rows = []
     for spec in flow.contract.all_purposes():
-        versions = tuple(by_purpose.get(spec.name, ()))
-        latest = versions[0].key.version if versions else 0
-        rows.append(PurposeRow(spec=spec, versions=versions, next_version=latest + 1))
+        mine = by_purpose.get(spec.name, [])
+        rows.append(
+            PurposeRow(
+                spec=spec,
+                versions=tuple(_version_row(key, by_day, user, moment, seen) for key in mine),
+                next_version=(mine[0].version if mine else 0) + 1,
+                timeline=draw([_life(key, history, by_day) for key in mine], moment),
+            )
+        )
     return rows
 
 
-def version_row(
+def _version_row(
     key: Key,
+    by_day: Mapping[UUID, Mapping[date, int]],
+    user: AbstractBaseUser | AnonymousUser,
     now: datetime,
-    may_change: bool,  # noqa: FBT001
-    seen: Rollout | None = None,
+    seen: Rollout | None,
 ) -> VersionRow:
-    """Return ``key`` as its row shows it at ``now``; ``seen`` is how far its flow is loaded."""
-    possible = lifecycle.allowed_verbs(key) if may_change else ()
+    possible = lifecycle.allowed_verbs(key)
     return VersionRow(
         key=key,
         opens=key.opens(now),
         fingerprint=short_fingerprint(key),
-        verbs=tuple(verb for verb in OFFERED if verb in possible),
+        use=key_use.use_from(key, by_day, now=now),
+        phrase=lifecycle.use_phrase(key) if lifecycle.needs_confirmation(key) else "",
+        days_left=lifecycle.days_left(key, now),
+        verbs=tuple(
+            verb
+            for verb, permission in OFFERED.items()
+            if verb in possible and user.has_perm(permission)  # type: ignore[union-attr]
+        ),
         rollout=seen if seen and seen.processes and key.state == KeyState.STAGED else None,
     )
+
+
+def _life(key: Key, history: _History, by_day: Mapping[UUID, Mapping[date, int]]) -> Life:
+    return Life(
+        version=key.version,
+        state=str(key.state),
+        history=tuple(history.get(key.pk, [(key.created_at, str(key.state))])),
+        accept_until=key.accept_until,
+        expires_at=key.expires_at,
+        destroy_at=key.destroy_at,
+        last_used_at=key.last_used_at,
+        uses=by_day.get(key.pk),
+    )
+
+
+def _history(flow: Flow) -> _History:
+    """Return when each version came into which state: the audit trail has it all.
+
+    The columns of a version say only when it was activated and when it ended last.
+    """
+    found: dict[UUID, list[tuple[datetime, str]]] = {}
+    entries = AuditEntry.objects.filter(flow=flow, verb__startswith="key.", key__isnull=False)
+    for key_id, at, after in entries.order_by("pk").values_list("key_id", "at", "after"):
+        states = found.setdefault(key_id, [])
+        state = after.get("state")
+        if state and (not states or states[-1][1] != state):
+            states.append((at, state))
+    return {key_id: states for key_id, states in found.items() if states}
 
 
 def short_fingerprint(key: Key) -> str:

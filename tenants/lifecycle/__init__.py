@@ -18,6 +18,24 @@ from tenants.lifecycle.base import VERBS, LifecycleError
 from tenants.lifecycle.break_glass import break_glass
 from tenants.lifecycle.bundles import is_for_partner
 from tenants.lifecycle.clients import create_client, relax_client, update_client
+from tenants.lifecycle.confirmation import UseNotConfirmedError, needs_confirmation, use_phrase
+from tenants.lifecycle.destruction import (
+    DEFAULT_WAIT,
+    LONGEST_WAIT,
+    SHORTEST_WAIT,
+    cancel_destruction,
+    destroy_due_keys,
+    schedule_destruction,
+)
+from tenants.lifecycle.expiry import (
+    count_near_expiry,
+    days_left,
+    near_expiry,
+    read_expiry,
+    set_key_expiry,
+    threshold_at,
+    warn_of_expiry,
+)
 from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
 from tenants.lifecycle.handover_tokens import digest_of, link_of, new_token
 from tenants.lifecycle.handovers import (
@@ -36,9 +54,7 @@ from tenants.lifecycle.keys import (
     DEFAULT_OVERLAP,
     LONGEST_OVERLAP,
     IssuedKey,
-    allowed_verbs,
     check_material,
-    destroy_key,
     generate_key,
     import_key,
     import_text,
@@ -51,13 +67,17 @@ from tenants.lifecycle.keys import (
 )
 from tenants.lifecycle.promotion import promote_when_loaded
 from tenants.lifecycle.second_person import SecondPersonNeededError
+from tenants.lifecycle.transitions import allowed_verbs
 
 __all__ = [
     "DEFAULT_LIFETIME",
     "DEFAULT_OVERLAP",
+    "DEFAULT_WAIT",
     "LONGEST_LIFETIME",
     "LONGEST_OVERLAP",
+    "LONGEST_WAIT",
     "SHORTEST_LIFETIME",
+    "SHORTEST_WAIT",
     "VERBS",
     "HandOverClosedError",
     "HandedOver",
@@ -67,14 +87,18 @@ __all__ = [
     "LifecycleError",
     "NotLoadedError",
     "SecondPersonNeededError",
+    "UseNotConfirmedError",
     "allowed_verbs",
     "approvals",
     "break_glass",
+    "cancel_destruction",
     "check_material",
+    "count_near_expiry",
     "create_client",
     "create_flow",
     "create_handover",
-    "destroy_key",
+    "days_left",
+    "destroy_due_keys",
     "digest_of",
     "generate_key",
     "import_key",
@@ -83,16 +107,24 @@ __all__ = [
     "is_for_partner",
     "keys_to_hand_over",
     "link_of",
+    "near_expiry",
+    "needs_confirmation",
     "new_token",
     "open_handover",
     "promote_key",
     "promote_when_loaded",
+    "read_expiry",
     "read_text",
     "relax_client",
     "retire_expired_keys",
     "retire_key",
     "revoke_key",
+    "schedule_destruction",
+    "set_key_expiry",
+    "threshold_at",
     "update_client",
     "update_flow",
+    "use_phrase",
+    "warn_of_expiry",
     "withdraw_handover",
 ]

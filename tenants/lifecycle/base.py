@@ -23,6 +23,9 @@ VERBS: Final = (
     "key.promote",
     "key.retire",
     "key.revoke",
+    "key.set_expiry",
+    "key.schedule_destruction",
+    "key.cancel_destruction",
     "key.destroy",
     "handover.create",
     "handover.withdraw",
@@ -93,7 +96,7 @@ def lock_keys(keys: QuerySet[Key]) -> None:
     """Lock these rows until the transaction ends, in the order in which requests lock them.
 
     For verbs that change several: a request that counts its use of the same versions meanwhile
-    (tenants.keyring.note_use) and such a verb would otherwise wait for each other.
+    (tenants.use_batches) and such a verb would otherwise wait for each other.
     """
     list(keys.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk"))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from tenants.actors import Actor
 from tenants.clearance import Intent
-from tenants.lifecycle import clients, handovers, keys
+from tenants.lifecycle import clients, destruction, handovers, keys
 from tenants.lifecycle.base import LifecycleError, lock_client, lock_flow
 from tenants.models import ApprovalRequest, Client, Flow, HandOver, Key
 
@@ -72,15 +72,27 @@ def _check_import(intent: Intent, material: bytes) -> None:
 
 
 def _import(actor: Actor, intent: Intent, material: bytes) -> Key:
-    return keys.insert_checked(actor, _flow(intent), intent.arguments["purpose"], material)
+    expires = intent.arguments.get("expires_at")
+    return keys.insert_checked(
+        actor,
+        _flow(intent),
+        intent.arguments["purpose"],
+        material,
+        expires_at=datetime.fromisoformat(expires) if expires else None,
+    )
 
 
 def _revoke(actor: Actor, intent: Intent, _: bytes) -> Key:
-    return keys.revoke_key(actor, _key(intent), reason=intent.arguments["reason"])
+    said = intent.arguments
+    typed = said.get("confirmed_use", "")
+    return keys.revoke_key(actor, _key(intent), reason=said["reason"], confirmed_use=typed)
 
 
 def _destroy(actor: Actor, intent: Intent, _: bytes) -> Key:
-    return keys.destroy_key(actor, _key(intent), reason=intent.arguments["reason"])
+    said = intent.arguments
+    return destruction.schedule_destruction(
+        actor, _key(intent), days=said["days"], reason=said["reason"]
+    )
 
 
 def _hand_over(actor: Actor, intent: Intent, digest: bytes) -> HandOver:
@@ -137,8 +149,11 @@ COVERED: Final[Mapping[str, CoveredVerb]] = {
         _import,
         _check_import,
     ),
-    "key.destroy": CoveredVerb(
-        "Destroy {}", "Its material is erased for good; row and fingerprint stay.", _destroy
+    "key.schedule_destruction": CoveredVerb(
+        "Destroy {}",
+        "When the days asked for are over, counted from now, its material is erased for good, "
+        "unless somebody cancels that; row and fingerprint stay.",
+        _destroy,
     ),
     "handover.create": CoveredVerb(
         "Hand over {}",

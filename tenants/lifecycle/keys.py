@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -24,6 +24,9 @@ from tenants.clearance import Intent
 from tenants.lifecycle import second_person
 from tenants.lifecycle.barrier import require_loaded
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow, lock_keys, one_line, touch
+from tenants.lifecycle.confirmation import require_confirmed_use
+from tenants.lifecycle.expiry import check_expiry
+from tenants.lifecycle.transitions import TRANSITION, end, facts, guard
 from tenants.models import Flow, Key, KeyState
 
 #: How long an old version still opens after its successor was promoted.
@@ -31,15 +34,6 @@ DEFAULT_OVERLAP = timedelta(days=7)
 LONGEST_OVERLAP = timedelta(days=90)
 #: NIST SP 800-56B §6.2: public exponents from 2^16 + 1.
 _SMALLEST_EXPONENT: Final = 65_537
-#: From which states each verb moves a version on.
-_FROM: Final[Mapping[str, tuple[KeyState, ...]]] = {
-    "promote": (KeyState.STAGED,),
-    "retire": (KeyState.STAGED, KeyState.RETIRING),
-    "revoke": (KeyState.STAGED, KeyState.ACTIVE, KeyState.RETIRING, KeyState.RETIRED),
-    "destroy": (KeyState.RETIRED, KeyState.REVOKED),
-}
-#: What a transition writes; never the use counts, which requests write meanwhile.
-_TRANSITION: Final = ("state", "activated_at", "accept_until", "ended_at", "end_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,51 +48,70 @@ class IssuedKey:
     secret: str = field(repr=False)
 
 
-def allowed_verbs(key: Key) -> tuple[str, ...]:
-    """Return the verbs that would move ``key`` on from where it stands."""
-    return tuple(verb for verb, states in _FROM.items() if key.state in states)
-
-
 def generate_key(
-    actor: Actor, flow: Flow, purpose: str, *, version: int | None = None
+    actor: Actor,
+    flow: Flow,
+    purpose: str,
+    *,
+    version: int | None = None,
+    expires_at: datetime | None = None,
 ) -> IssuedKey:
     """Make a new version: active when the purpose has no active one yet, else staged.
 
-    ``version`` is the number it must get, for callers that must not make two by accident.
-    Raises LifecycleError for a purpose the contract has not, or another number.
+    ``version`` is the number it must get, for callers that must not make two by accident;
+    ``expires_at`` is by when it should be replaced. Raises LifecycleError for a purpose the
+    contract has not, another number, or an expiry in the past.
     """
     actor.require("tenants.add_key")
+    check_expiry(expires_at)
     spec = _spec(flow, purpose)
     material = flow.contract.new_material(spec, _options(flow))
     with transaction.atomic():
         locked = lock_flow(flow.pk)
         if version is not None and version != _next_version(locked, spec):
             raise LifecycleError(f"{spec.title} version {version} was made already.")
-        issued = issue(actor, locked, spec, material, _first_state(locked, spec))
+        state = _first_state(locked, spec)
+        issued = issue(actor, locked, spec, material, state, expires_at=expires_at)
         touch(locked.pk)
     return issued
 
 
-def import_key(actor: Actor, flow: Flow, purpose: str, material: bytes) -> Key:
+def import_key(
+    actor: Actor,
+    flow: Flow,
+    purpose: str,
+    material: bytes,
+    *,
+    expires_at: datetime | None = None,
+) -> Key:
     """Take a secret made elsewhere: active when there is no active one yet, else staged.
 
     ``material`` is in stored form (PKCS#8 DER, raw AES bytes, token ASCII) and is checked in
     full. Raises KeyMaterialError for material that is malformed or weak, LifecycleError for a
-    purpose the contract has not or a secret that is or was a version already, and
-    SecondPersonNeededError.
+    purpose the contract has not, a secret that is or was a version already or an expiry in the
+    past, and SecondPersonNeededError.
     """
     actor.require("tenants.add_key")
     check_material(flow, purpose, material)
-    return insert_checked(actor, flow, purpose, material)
+    return insert_checked(actor, flow, purpose, material, expires_at=expires_at)
 
 
-def import_text(actor: Actor, flow: Flow, purpose: str, text: str, *, passphrase: str = "") -> Key:
+def import_text(
+    actor: Actor,
+    flow: Flow,
+    purpose: str,
+    text: str,
+    *,
+    passphrase: str = "",
+    expires_at: datetime | None = None,
+) -> Key:
     """Take a secret a person pasted: a PEM, an AES key as the options write it, a token.
 
     Raises what :func:`import_key` raises.
     """
     actor.require("tenants.add_key")
-    return import_key(actor, flow, purpose, read_text(flow, purpose, text, passphrase))
+    material = read_text(flow, purpose, text, passphrase)
+    return import_key(actor, flow, purpose, material, expires_at=expires_at)
 
 
 def read_text(flow: Flow, purpose: str, text: str, passphrase: str = "") -> bytes:
@@ -117,12 +130,20 @@ def check_material(flow: Flow, purpose: str, material: bytes) -> None:
 
 
 @transaction.atomic
-def insert_checked(actor: Actor, flow: Flow, purpose: str, material: bytes) -> Key:
+def insert_checked(
+    actor: Actor,
+    flow: Flow,
+    purpose: str,
+    material: bytes,
+    *,
+    expires_at: datetime | None = None,
+) -> Key:
     """Do what is left of :func:`import_key` once the material is checked."""
     actor.require("tenants.add_key")
+    check_expiry(expires_at)
     spec = _spec(flow, purpose)
     locked = lock_flow(flow.pk)
-    key = _new_row(locked, spec, material, _first_state(locked, spec))
+    key = _new_row(locked, spec, material, _first_state(locked, spec), expires_at)
     known = locked.keys.filter(purpose=purpose, fingerprint=key.fingerprint).first()
     if known is not None:
         raise LifecycleError(
@@ -130,22 +151,31 @@ def insert_checked(actor: Actor, flow: Flow, purpose: str, material: bytes) -> K
         )
     _refuse_used_elsewhere(key)
     said = {"purpose": purpose, "fingerprint": key.fingerprint}
+    if expires_at is not None:
+        said["expires_at"] = expires_at.isoformat()
     second_person.require(actor, Intent("key.import", locked.client_id, locked.pk, None, said))
     _insert(key)
-    audit(actor, "key.import", key=key, after=_facts(key))
+    audit(actor, "key.import", key=key, after=facts(key))
     touch(locked.pk)
     return key
 
 
 @transaction.atomic
 def promote_key(
-    actor: Actor, key: Key, *, overlap: timedelta = DEFAULT_OVERLAP, override: str = ""
+    actor: Actor,
+    key: Key,
+    *,
+    overlap: timedelta = DEFAULT_OVERLAP,
+    override: str = "",
+    reason: str = "",
+    confirmed_use: str = "",
 ) -> Key:
     """Make a staged version the active one; its predecessor goes on opening for ``overlap``.
 
-    An overlap of zero retires the predecessor at once. Promoting the active version again
-    changes nothing. Every live process must have loaded the version (tenants.rollout), or
-    ``override`` says why it cannot wait for that. Raises LifecycleError.
+    An overlap of zero retires the predecessor at once: the same as :func:`retire_key`, with
+    ``reason`` and ``confirmed_use`` for it. Promoting the active version again changes nothing.
+    Every live process must have loaded the version (tenants.rollout), or ``override`` says why
+    it cannot wait for that. Raises LifecycleError.
     """
     actor.require("tenants.change_key")
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
@@ -154,84 +184,78 @@ def promote_key(
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.ACTIVE:
         return key
-    _guard(key, "promote")
+    guard(key, "promote")
+    reason = one_line(reason)
+    if not overlap:
+        for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
+            require_confirmed_use(old, confirmed_use, reason)
     overridden = require_loaded(locked, key, override.strip())
     now = timezone.now()
     lock_keys(locked.keys.filter(purpose=key.purpose, state__in=(KeyState.STAGED, KeyState.ACTIVE)))
     for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
-        before = _facts(old)
+        before = facts(old)
         if overlap:
             old.state, old.accept_until = KeyState.RETIRING, now + overlap
         else:
-            old.state, old.ended_at = KeyState.RETIRED, now
-        old.save(update_fields=_TRANSITION)
-        audit(actor, "key.retire", key=old, before=before, after=_facts(old))
-    before = _facts(key)
+            old.state, old.ended_at, old.end_reason = KeyState.RETIRED, now, reason
+        old.save(update_fields=TRANSITION)
+        audit(actor, "key.retire", key=old, before=before, after=facts(old), reason=reason)
+    before = facts(key)
     key.state, key.activated_at = KeyState.ACTIVE, now
-    key.save(update_fields=_TRANSITION)
-    reason = override.strip() if overridden else ""
-    after = {**_facts(key), **overridden}
-    audit(actor, "key.promote", key=key, before=before, after=after, reason=reason)
+    key.save(update_fields=TRANSITION)
+    why = override.strip() if overridden else ""
+    after = {**facts(key), **overridden}
+    audit(actor, "key.promote", key=key, before=before, after=after, reason=why)
     touch(locked.pk)
     return key
 
 
 @transaction.atomic
-def retire_key(actor: Actor, key: Key, *, reason: str = "") -> Key:
-    """End a staged or retiring version now. The active one must be replaced first."""
+def retire_key(actor: Actor, key: Key, *, reason: str = "", confirmed_use: str = "") -> Key:
+    """End a staged or retiring version now. The active one must be replaced first.
+
+    One that is in use takes ``confirmed_use``, what a person typed, and a reason: else raises
+    UseNotConfirmedError with the figures. Raises LifecycleError.
+    """
     actor.require("tenants.change_key")
     locked = lock_flow(key.flow_id)
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.RETIRED:
         return key
-    _guard(key, "retire")
-    return _end(actor, key, KeyState.RETIRED, verb="key.retire", reason=reason)
+    guard(key, "retire")
+    reason = one_line(reason)
+    require_confirmed_use(key, confirmed_use, reason)
+    return end(actor, key, KeyState.RETIRED, verb="key.retire", reason=reason)
 
 
 @transaction.atomic
-def revoke_key(actor: Actor, key: Key, *, reason: str) -> Key:
+def revoke_key(actor: Actor, key: Key, *, reason: str, confirmed_use: str = "") -> Key:
     """Stop a version from opening anything, at once. Needs a reason.
 
-    Raises LifecycleError or SecondPersonNeededError.
+    One that is in use takes ``confirmed_use``, what a person typed: else raises
+    UseNotConfirmedError with the figures. Who does it with the leave of a second person typed
+    it when they asked. Raises LifecycleError or SecondPersonNeededError.
     """
     actor.require("tenants.change_key")
-    reason = one_line(reason)
-    if not reason:
-        raise LifecycleError("Revoking needs a reason; it stands in the audit trail.")
     locked = lock_flow(key.flow_id)
     key = locked.keys.get(pk=key.pk)
     if key.state == KeyState.REVOKED:
         return key
-    _guard(key, "revoke")
-    said = {"reason": reason}
+    guard(key, "revoke")
+    reason, typed = one_line(reason), one_line(confirmed_use)
+    if actor.clearance is None:
+        require_confirmed_use(key, typed, reason)
+    if not reason:
+        raise LifecycleError("Revoking needs a reason; it stands in the audit trail.")
+    said = {"reason": reason} | ({"confirmed_use": typed} if typed else {})
     second_person.require(actor, Intent("key.revoke", locked.client_id, locked.pk, key.pk, said))
-    return _end(actor, key, KeyState.REVOKED, verb="key.revoke", reason=reason)
-
-
-@transaction.atomic
-def destroy_key(actor: Actor, key: Key, *, reason: str = "") -> Key:
-    """Erase the material of a retired or revoked version; row and fingerprint stay.
-
-    Raises LifecycleError or SecondPersonNeededError.
-    """
-    actor.require("tenants.delete_key")
-    locked = lock_flow(key.flow_id)
-    key = locked.keys.get(pk=key.pk)
-    if key.state == KeyState.DESTROYED:
-        return key
-    _guard(key, "destroy")
-    reason = one_line(reason) or key.end_reason
-    said = {"reason": reason}
-    second_person.require(actor, Intent("key.destroy", locked.client_id, locked.pk, key.pk, said))
-    key.material = b""
-    key.lookup_digest = ""
-    return _end(actor, key, KeyState.DESTROYED, verb="key.destroy", reason=reason)
+    return end(actor, key, KeyState.REVOKED, verb="key.revoke", reason=reason)
 
 
 def retire_expired_keys(now: datetime | None = None) -> int:
     """Retire every version whose overlap is over; returns how many there were.
 
-    They stopped opening at that very second; this makes the rows say so.
+    They stopped opening at that very second; this makes the rows say so, in use or not.
     """
     moment = now or timezone.now()
     expired = Key.objects.filter(state=KeyState.RETIRING, accept_until__lte=moment)
@@ -243,7 +267,7 @@ def retire_expired_keys(now: datetime | None = None) -> int:
             lock_keys(expired.filter(flow_id=flow_id))
             for key in expired.filter(flow_id=flow_id).select_related("flow"):
                 reason = "The overlap is over."
-                _end(Actor.product(), key, KeyState.RETIRED, verb="key.retire", reason=reason)
+                end(Actor.product(), key, KeyState.RETIRED, verb="key.retire", reason=reason)
                 count += 1
     return count
 
@@ -262,12 +286,18 @@ def first_materials(flow: Flow) -> Sequence[tuple[PurposeSpec, bytes]]:
 
 
 def issue(
-    actor: Actor, flow: Flow, spec: PurposeSpec, material: bytes, state: KeyState
+    actor: Actor,
+    flow: Flow,
+    spec: PurposeSpec,
+    material: bytes,
+    state: KeyState,
+    *,
+    expires_at: datetime | None = None,
 ) -> IssuedKey:
     """Write fresh material as the next version, inside a transaction that locked the flow."""
-    key = _new_row(flow, spec, material, state)
+    key = _new_row(flow, spec, material, state, expires_at)
     _insert(key)
-    audit(actor, "key.generate", key=key, after=_facts(key))
+    audit(actor, "key.generate", key=key, after=facts(key))
     secret = flow.contract.material_to_text(spec, material, _options(flow)) if spec.shared else ""
     return IssuedKey(key=key, secret=secret)
 
@@ -291,9 +321,17 @@ def _first_state(flow: Flow, spec: PurposeSpec) -> KeyState:
     return KeyState.STAGED if has_active else KeyState.ACTIVE
 
 
-def _new_row(flow: Flow, spec: PurposeSpec, material: bytes, state: KeyState) -> Key:
+def _new_row(
+    flow: Flow, spec: PurposeSpec, material: bytes, state: KeyState, expires_at: datetime | None
+) -> Key:
     """Return the next version, sealed but not written."""
-    key = Key(flow=flow, purpose=spec.name, version=_next_version(flow, spec), state=state)
+    key = Key(
+        flow=flow,
+        purpose=spec.name,
+        version=_next_version(flow, spec),
+        state=state,
+        expires_at=expires_at,
+    )
     if spec.kind is Kind.RSA:
         pair = rsa.load_private_der(material, trusted=True)
         key.public_pem, key.fingerprint = rsa.public_pem(pair), rsa.spki_fingerprint(pair)
@@ -335,38 +373,9 @@ def _refuse_weak(spec: PurposeSpec, material: keys.Material) -> None:
         )
 
 
-def _end(actor: Actor, key: Key, state: KeyState, *, verb: str, reason: str) -> Key:
-    before = _facts(key)
-    key.state, key.accept_until, key.end_reason = state, None, reason[:200]
-    key.ended_at = timezone.now()
-    key.save(update_fields=[*_TRANSITION, "material", "lookup_digest"])
-    audit(actor, verb, key=key, before=before, after=_facts(key), reason=reason)
-    touch(key.flow_id)
-    return key
-
-
 def _spec(flow: Flow, purpose: str) -> PurposeSpec:
     try:
         return flow.contract.purpose(purpose)
     except KeyError:
         known = ", ".join(spec.name for spec in flow.contract.all_purposes())
         raise LifecycleError(f"{flow.scheme} has no purpose {purpose}. It has {known}.") from None
-
-
-def _guard(key: Key, verb: str) -> None:
-    if verb not in allowed_verbs(key):
-        allowed = " or ".join(state.value for state in _FROM[verb])
-        advice = f"{verb} takes a {allowed} version."
-        if verb == "retire" and key.state == KeyState.ACTIVE:
-            advice = "Promote its successor instead, or revoke it."
-        raise LifecycleError(f"{key.title} is {key.state}. {advice}")
-
-
-def _facts(key: Key) -> dict[str, Any]:
-    return {
-        "purpose": key.purpose,
-        "version": key.version,
-        "state": str(key.state),
-        "fingerprint": key.fingerprint[:16],
-        "accept_until": key.accept_until.isoformat() if key.accept_until else None,
-    }

@@ -21,6 +21,8 @@ def promote_when_loaded(
     seconds: float,
     overlap: timedelta = DEFAULT_OVERLAP,
     override: str = "",
+    reason: str = "",
+    confirmed_use: str = "",
     on_look: Callable[[Rollout], None] | None = None,
 ) -> Key:
     """Promote as :func:`promote_key` does, as soon as every live process has loaded the version.
@@ -35,7 +37,14 @@ def promote_when_loaded(
         if key.state == KeyState.STAGED and not override.strip():
             rollout.wait(key.flow_id, deadline - time.monotonic(), on_look)
         try:
-            return promote_key(actor, key, overlap=overlap, override=override)
+            return promote_key(
+                actor,
+                key,
+                overlap=overlap,
+                override=override,
+                reason=reason,
+                confirmed_use=confirmed_use,
+            )
         except NotLoadedError:
             # A process may have come up since: its first report is of what it read as it began.
             if time.monotonic() >= deadline:

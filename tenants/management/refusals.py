@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from crypto_schemes.errors import SchemeError
 from tenants.actors import NotAllowedError
 from tenants.at_rest import AtRestError
-from tenants.lifecycle import LifecycleError
+from tenants.lifecycle import LifecycleError, UseNotConfirmedError
 
 
 @contextmanager
@@ -19,6 +19,9 @@ def as_command_errors() -> Iterator[None]:
     """Turn what a verb raises into CommandError."""
     try:
         yield
+    except UseNotConfirmedError as error:
+        how = f'--confirm "{error.phrase}" --reason WHY'
+        raise CommandError(f"{error} Here that is {how}") from None
     except (LifecycleError, NotAllowedError, AtRestError) as error:
         raise CommandError(str(error)) from None
     except SchemeError as error:

@@ -13,6 +13,7 @@ from tenants.models.keys import (
     KeyState,
     KeyUseDay,
 )
+from tenants.models.notices import OperatorNotice
 
 __all__ = [
     "ENDED_STATES",
@@ -31,6 +32,7 @@ __all__ = [
     "KeyState",
     "KeyUseDay",
     "KeyringEpoch",
+    "OperatorNotice",
     "ProcessReport",
     "scheme_choices",
 ]

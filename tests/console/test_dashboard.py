@@ -82,6 +82,70 @@ def test_the_figures(flow: Flow) -> None:
     assert Traffic(scheme="citcall", served=2, refused=1, failed=1) in traffic()
 
 
+def expire(flow: Flow, purpose: str, days: float) -> None:
+    until = timezone.now() + timedelta(days=days)
+    flow.keys.filter(purpose=purpose, state="active").update(expires_at=until)
+
+
+def banner() -> tuple[str, int] | None:
+    """Return the sentence above the tiles and how many keys its list has."""
+    browser = Browser()
+    browser.force_login(
+        User.objects.get_or_create(username="v", is_superuser=True, is_staff=True)[0]
+    )
+    answer = browser.get("/admin/")
+    if not answer.context["notices"]:
+        return None
+    (said,) = answer.context["notices"]
+    assert said.text in answer.content.decode()
+    return said.text, browser.get(said.url).context["cl"].result_count
+
+
+def test_keys_near_their_expiry_need_attention(flow: Flow) -> None:
+    expire(flow, "api_key", 29)
+    expire(flow, "callback_signing", 31)
+    tile = tiles_for("view_key")["Keys that need attention"]
+    assert (tile.value, tile.is_alarm) == ("2", True)
+    assert tile.note == "1 near or past expiry; 1 old, in use, about to end"
+    Key.objects.filter(flow=flow, state="retiring").update(last_used_at=None)
+    tile = tiles_for("view_key", "view_flow")["Keys that need attention"]
+    assert (tile.value, tile.is_alarm) == ("1", False)
+    expire(flow, "api_key", 7)
+    assert tiles_for("view_key", "view_client")["Keys that need attention"].is_alarm
+
+
+def test_a_key_that_is_both_counts_once(flow: Flow) -> None:
+    Key.objects.filter(flow=flow).update(expires_at=timezone.now())
+    assert tiles_for("view_key")["Keys that need attention"].value == "4"
+
+
+def test_keys_that_must_be_replaced_today_stand_above_everything(flow: Flow) -> None:
+    expire(flow, "api_key", 2)
+    assert banner() is None
+    expire(flow, "api_key", 1)
+    end = "replace them. They go on opening until then."
+    assert banner() == (f"1 key within a day of it: {end}", 1)
+    expire(flow, "callback_signing", -3)
+    expire(flow, "upstream_signing", 0)
+    assert banner() == (f"2 keys past the expiry, 1 key within a day of it: {end}", 3)
+
+
+def test_the_banner_is_for_who_may_see_keys(flow: Flow) -> None:
+    expire(flow, "api_key", 0)
+    user = User.objects.create_user("staff", is_staff=True)
+    browser = Browser()
+    browser.force_login(user)
+    assert browser.get("/admin/").context["notices"] == []
+
+
+def test_a_list_of_no_kind_of_attention_is_refused(flow: Flow) -> None:
+    browser = Browser()
+    browser.force_login(User.objects.create_superuser("root"))
+    url = "/admin/tenants/key/?attention="
+    assert browser.get(f"{url}lagging").context["cl"].result_count == 1
+    assert browser.get(f"{url}nonsense%00").status_code == 302
+
+
 def test_every_tile_opens_its_list(flow: Flow) -> None:
     browser = Browser()
     browser.force_login(User.objects.create_superuser("root"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
 from callbacks.models import Delivery
 from tenants import lifecycle
@@ -20,6 +22,7 @@ from tests.tenants.admin_pages import flow_url, form_of, new_flow_url, verb_url
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
 
+EXPIRES = f"{timezone.now() + timedelta(days=90):%Y-%m-%d}"
 LOOKING = {"Viewer", "Operator", "Key officer", "Approver", "Administrator"}
 OPERATING = {"Operator", "Administrator"}
 KEYS = {"Key officer", "Administrator"}
@@ -121,16 +124,29 @@ def test_buttons(
     flow = staged.flow
     browser = sign_in_as(role) if role else Browser()
     other = lifecycle.generate_key(actor, flow, "whatsapp_rsa").key
+    over, waiting = (
+        lifecycle.retire_key(actor, lifecycle.generate_key(actor, flow, "app_secret").key)
+        for _ in range(2)
+    )
+    lifecycle.schedule_destruction(actor, waiting, days=7, reason="old")
     generate = reverse("admin:tenants_flow_generate", args=[flow.pk])
     take = reverse("admin:tenants_flow_import", args=[flow.pk])
     make = reverse("admin:tenants_handover_make", args=[flow.pk])
     withdraw = reverse("admin:tenants_handover_withdraw", args=[handover.pk])
-    secret = str(flow.keys.get(purpose="app_secret").pk)
+    secret = str(flow.keys.get(purpose="app_secret", state="active").pk)
     client = reverse("admin:tenants_client_change", args=[flow.client_id])
     posts: list[tuple[str, dict[str, str], set[str], Callable[[], object]]] = [
         (verb_url(staged, "promote"), {"overlap_days": "7"}, KEYS, lambda: _state(staged)),
         (verb_url(other, "retire"), {}, KEYS, lambda: _state(other)),
+        (verb_url(staged, "set_expiry"), {"expires": EXPIRES}, KEYS, lambda: _row(staged)),
         (verb_url(staged, "revoke"), {"reason": "leaked"}, KEYS, lambda: _state(staged)),
+        (
+            verb_url(over, "schedule_destruction"),
+            {"days": "30", "reason": "old"},
+            KEYS,
+            lambda: _row(over),
+        ),
+        (verb_url(waiting, "cancel_destruction"), {}, KEYS, lambda: _row(waiting)),
         (generate, {"purpose": "whatsapp_rsa", "version": "4"}, KEYS, Key.objects.count),
         (take, {"purpose": "app_secret", "text": "7f3a" * 8}, KEYS, Key.objects.count),
         (make, {"key": secret}, KEYS, HandOver.objects.count),
@@ -146,7 +162,7 @@ def test_buttons(
         elif role not in roles:
             assert answer.status_code == 403, url
     page = browser.get(flow_url(flow)).content.decode()
-    for verb in ("generate", "import", "revoke", "make"):
+    for verb in ("generate", "import", "revoke", "make", "set_expiry", "cancel_destruction"):
         assert (f"/{verb}/" in page) == (role in KEYS)
 
 
@@ -205,6 +221,10 @@ def test_an_administrator_does_not_make_superusers() -> None:
     root.refresh_from_db()
     assert root.username == "root"
     assert root.check_password("unguessable-1")
+
+
+def _row(key: Key) -> object:
+    return Key.objects.values("expires_at", "destroy_at").get(pk=key.pk)
 
 
 def _state(key: Key) -> str:

@@ -36,6 +36,7 @@ from tests.flows_endpoint.isu.partner import payout
 from tests.flows_endpoint.kairos.partner import Partner as KairosPartner
 from tests.flows_endpoint.kairos.partner import a_call
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
@@ -221,7 +222,7 @@ def test_traffic_under_old_and_new_at_once(
     assert all(_both(old, new))
     uses = dict(issued.flow.keys.filter(purpose=purpose).values_list("version", "use_count"))
     assert min(uses.values()) >= 3
-    lifecycle.retire_key(actor, first.key)
+    key_life.retire(actor, first.key)
     assert _both(old, new) == [False, True] * 3
 
 
@@ -248,7 +249,7 @@ def test_receivers_with_either_secret_can_check_what_we_sign(
     assert [checks(first.secret), checks(second.secret)] == [True, True]
     lifecycle.promote_key(actor, second.key)
     assert [checks(first.secret), checks(second.secret)] == [True, True]
-    lifecycle.retire_key(actor, first.key)
+    key_life.retire(actor, first.key)
     assert [checks(first.secret), checks(second.secret)] == [False, True]
 
 
@@ -282,7 +283,7 @@ def test_the_callback_password_sent_changes_when_the_new_one_is_promoted(
     assert sent() == f"sealgate:{first.secret}"
     lifecycle.promote_key(actor, second.key)
     assert sent() == f"sealgate:{second.secret}"
-    lifecycle.retire_key(actor, first.key)
+    key_life.retire(actor, first.key)
     assert sent() == f"sealgate:{second.secret}"
 
 
@@ -293,7 +294,7 @@ def test_the_access_token_presented_is_the_active_one(make_flow: Make, actor: Ac
     assert _active_text(issued, "access_token") == "EAAG-first-token"
     lifecycle.promote_key(actor, second)
     assert _active_text(issued, "access_token") == "EAAG-second-token"
-    lifecycle.retire_key(actor, Key.objects.get(purpose="access_token", version=1))
+    key_life.retire(actor, Key.objects.get(purpose="access_token", version=1))
     assert _active_text(issued, "access_token") == "EAAG-second-token"
 
 
@@ -311,7 +312,7 @@ def test_documents_of_either_version_check_with_its_public_key(
     assert documents.verify(before, old)
     assert documents.verify(staged, old)
     assert documents.verify(after, new)
-    lifecycle.retire_key(actor, issued.flow.keys.get(purpose="document_signing", version=1))
+    key_life.retire(actor, issued.flow.keys.get(purpose="document_signing", version=1))
     assert documents.verify(partner.register("A/4")["SignedQRCode"], new)
 
 

@@ -58,8 +58,19 @@ class Person:
             lambda driver: driver.find_element(By.CSS_SELECTOR, selector)
         )
 
+    def unfold(self, selector: str) -> None:
+        """Open every folded part of the page in which an element lies."""
+        self.presses += self.driver.execute_script(
+            "let opened = 0;"
+            "for (let e = arguments[0]; e; e = e.parentElement)"
+            " if (e.tagName === 'DETAILS' && !e.open) { e.open = true; opened += 1; }"
+            "return opened;",
+            self.find(selector),
+        )
+
     def fill_in(self, selector: str, text: str) -> None:
-        """Type ``text`` instead of what a field holds."""
+        """Type ``text`` instead of what a field holds; unfold it where it is folded away."""
+        self.unfold(selector)
         self.presses += 1
         self.keystrokes += len(text)
         field = self.find(selector)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
 from tenants import lifecycle
 from tenants.actors import Actor
+from tenants.admin.key_panel import OFFERED
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Client, Flow, HandOver, Key
 from tests.tenants.admin_pages import flow_url, form_of, new_flow_url, verb_url
@@ -19,16 +22,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
 Make = Callable[..., IssuedFlow]
 SignIn = Callable[..., Browser]
 
+EXPIRES = f"{timezone.now() + timedelta(days=90):%Y-%m-%d}"
 VIEWER = ("view_client", "view_flow", "view_key", "view_handover", "view_auditentry")
 
 
 @dataclass
 class Scene:
-    """A flow with a staged and an active key, and what is in the database."""
+    """A flow with a staged, an active, a retired and a soon erased key, and the database."""
 
     flow: Flow
     staged: Key
     active: Key
+    retired: Key
+    waiting: Key
     client: Client
     handover: HandOver
     entry: AuditEntry = field(init=False)
@@ -52,7 +58,12 @@ def scene(make_flow: Make, actor: Actor, client_row: Client) -> Scene:
     staged = lifecycle.generate_key(actor, flow, "api_key").key
     active = flow.keys.get(purpose="api_key", state="active")
     handover = lifecycle.create_handover(actor, flow).handover
-    return Scene(flow=flow, staged=staged, active=active, client=client_row, handover=handover)
+    retired, waiting = (
+        lifecycle.retire_key(actor, lifecycle.generate_key(actor, flow, "api_key").key)
+        for _ in range(2)
+    )
+    lifecycle.schedule_destruction(actor, waiting, days=7, reason="old")
+    return Scene(flow, staged, active, retired, waiting, client_row, handover)
 
 
 #: Every address that shows something, and the permission it needs.
@@ -104,7 +115,7 @@ VERBS: dict[str, tuple[Callable[[Scene], str], dict[str, str], str]] = {
     "edit flow": (lambda scene: flow_url(scene.flow), {}, "change_flow"),
     "generate": (
         lambda scene: reverse("admin:tenants_flow_generate", args=[scene.flow.pk]),
-        {"purpose": "api_key", "version": "3"},
+        {"purpose": "api_key", "version": "5", "expires": EXPIRES},
         "add_key",
     ),
     "import": (
@@ -124,6 +135,21 @@ VERBS: dict[str, tuple[Callable[[Scene], str], dict[str, str], str]] = {
     ),
     "retire": (lambda scene: verb_url(scene.staged, "retire"), {}, "change_key"),
     "revoke": (lambda scene: verb_url(scene.active, "revoke"), {"reason": "leaked"}, "change_key"),
+    "set expiry": (
+        lambda scene: verb_url(scene.active, "set_expiry"),
+        {"expires": EXPIRES},
+        "change_key",
+    ),
+    "schedule destruction": (
+        lambda scene: verb_url(scene.retired, "schedule_destruction"),
+        {"days": "7", "reason": "old"},
+        "delete_key",
+    ),
+    "cancel destruction": (
+        lambda scene: verb_url(scene.waiting, "cancel_destruction"),
+        {},
+        "delete_key",
+    ),
     "make a hand-over": (
         lambda scene: reverse("admin:tenants_handover_make", args=[scene.flow.pk]),
         {"hours": "24"},
@@ -135,6 +161,7 @@ VERBS: dict[str, tuple[Callable[[Scene], str], dict[str, str], str]] = {
         "change_handover",
     ),
 }
+KEY_VERBS = [name for name in VERBS if "client" not in name and "flow" not in name]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -181,6 +208,18 @@ def test_a_verb_by_a_viewer_is_forbidden(scene: Scene, sign_in: SignIn, verb: st
     assert scene.state() == before
 
 
+@pytest.mark.parametrize("verb", KEY_VERBS)
+def test_a_verb_by_who_has_the_other_permissions_is_forbidden(
+    scene: Scene, sign_in: SignIn, verb: str
+) -> None:
+    url, data, permission = VERBS[verb]
+    rights = {permission for _, _, permission in VERBS.values()} - {permission}
+    browser = sign_in(*VIEWER, *rights)
+    before = scene.state()
+    assert browser.post(url(scene), data).status_code == 403
+    assert scene.state() == before
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_by_the_right_person_is_done_and_audited(
     scene: Scene, sign_in: SignIn, verb: str
@@ -216,18 +255,7 @@ def browser_name(browser: Browser) -> str:
     return str(get_user(Request()).get_username())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "generate",
-        "import",
-        "promote",
-        "retire",
-        "revoke",
-        "make a hand-over",
-        "withdraw a hand-over",
-    ],
-)
+@pytest.mark.parametrize("verb", KEY_VERBS)
 @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
 def test_no_other_method_does_a_verb(
     scene: Scene, administrator: Browser, verb: str, method: str
@@ -307,7 +335,7 @@ def test_who_may_not_see_keys_sees_a_flow_without_them(scene: Scene, sign_in: Si
 def test_buttons_are_only_for_who_may_press_them(scene: Scene, sign_in: SignIn) -> None:
     viewer = sign_in("view_flow", "view_key").get(flow_url(scene.flow)).content.decode()
     assert "Fingerprint" in viewer
-    for verb in ("promote", "retire", "revoke", "generate", "import"):
+    for verb in (*OFFERED, "generate", "import"):
         assert f"/{verb}/" not in viewer
     changer = sign_in("view_flow", "view_key", "change_key")
     page = changer.get(flow_url(scene.flow)).content.decode()
@@ -316,7 +344,19 @@ def test_buttons_are_only_for_who_may_press_them(scene: Scene, sign_in: SignIn) 
     assert verb_url(scene.active, "revoke") in page
     assert verb_url(scene.active, "promote") not in page
     assert verb_url(scene.active, "retire") not in page
+    assert verb_url(scene.active, "set_expiry") in page
+    assert verb_url(scene.retired, "revoke") in page
+    assert verb_url(scene.retired, "set_expiry") not in page
     assert "/generate/" not in page
+    assert "_destruction/" not in page
+    eraser = sign_in("view_flow", "view_key", "delete_key")
+    page = eraser.get(flow_url(scene.flow)).content.decode()
+    assert verb_url(scene.retired, "schedule_destruction") in page
+    assert verb_url(scene.retired, "cancel_destruction") not in page
+    assert verb_url(scene.waiting, "cancel_destruction") in page
+    assert verb_url(scene.waiting, "schedule_destruction") not in page
+    assert verb_url(scene.active, "schedule_destruction") not in page
+    assert "/revoke/" not in page
 
 
 def test_buttons_of_hand_overs_are_only_for_who_may_press_them(

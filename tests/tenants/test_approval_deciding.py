@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 
 from tenants import at_rest, lifecycle
 from tenants.actors import Actor, NotAllowedError
@@ -77,11 +79,20 @@ def test_destroying_and_relaxing_by_two(
     lifecycle.promote_key(anna, lifecycle.generate_key(anna, guarded, "api_key").key)
     lifecycle.retire_key(anna, guarded_key)
     asked = approvals.do_or_ask(
-        anna, lambda one: lifecycle.destroy_key(one, guarded_key, reason="old"), reason="old"
+        anna,
+        lambda one: lifecycle.schedule_destruction(one, guarded_key, days=7, reason="old"),
+        reason="old",
     )
     assert isinstance(asked, ApprovalRequest)
+    assert asked.details == {"days": 7, "reason": "old"}
+    assert Key.objects.get(pk=guarded_key.pk).destroy_at is None
+    approved_at = timezone.now()
     approvals.approve(bert, asked)
-    assert Key.objects.get(pk=guarded_key.pk).state == "destroyed"
+    destroy_at = Key.objects.get(pk=guarded_key.pk).destroy_at
+    assert destroy_at is not None
+    assert timedelta(0) <= destroy_at - approved_at - timedelta(days=7) < timedelta(minutes=1)
+    assert lifecycle.destroy_due_keys(destroy_at) == 1
+    assert AuditEntry.objects.latest("pk").reason == "Scheduled by anna: old"
     asked = ask_to_relax(carla, client_row)
     assert (asked.client, asked.flow, asked.key) == (client_row, None, None)
     nothing_happens(LifecycleError, "yourself", lambda: approvals.approve(carla, asked))
@@ -193,8 +204,11 @@ def test_what_is_not_possible_any_more_goes_on_waiting(
     asked = ask_to_revoke(anna, guarded_key)
     lifecycle.retire_key(anna, guarded_key)
     lifecycle.break_glass(
-        Actor.command_line(), lambda one: lifecycle.destroy_key(one, guarded_key), reason="at night"
+        Actor.command_line(),
+        lambda one: lifecycle.schedule_destruction(one, guarded_key, days=7, reason="old"),
+        reason="at night",
     )
+    lifecycle.destroy_due_keys(timezone.now() + timedelta(days=7))
     nothing_happens(LifecycleError, "is destroyed", lambda: approvals.approve(bert, asked))
 
 

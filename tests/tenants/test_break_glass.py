@@ -57,8 +57,12 @@ def test_every_covered_verb_can_be_done_so(
     )
     assert made.state == "staged"
     lifecycle.retire_key(actor, made)
-    lifecycle.break_glass(shell, lambda one: lifecycle.destroy_key(one, made), reason="night")
-    assert Key.objects.get(pk=made.pk).state == "destroyed"
+    lifecycle.break_glass(
+        shell,
+        lambda one: lifecycle.schedule_destruction(one, made, days=7, reason="old"),
+        reason="night",
+    )
+    assert Key.objects.get(pk=made.pk).destroy_at is not None
     link = lifecycle.break_glass(
         shell, lambda one: lifecycle.create_handover(one, guarded), reason="night"
     )
@@ -71,7 +75,7 @@ def test_every_covered_verb_can_be_done_so(
     entries = AuditEntry.objects.filter(verb="approval.break_glass").order_by("pk")
     assert [entry.after["verb"] for entry in entries] == [
         "key.import",
-        "key.destroy",
+        "key.schedule_destruction",
         "handover.create",
         "client.relax",
     ]
@@ -100,9 +104,11 @@ def test_it_needs_a_reason_and_a_verb_that_is_possible(
     )
     nothing_happens(
         LifecycleError,
-        "destroy takes a retired or revoked version",
+        "Schedule destruction takes a retired or revoked version",
         lambda: lifecycle.break_glass(
-            shell, lambda one: lifecycle.destroy_key(one, guarded_key), reason="night"
+            shell,
+            lambda one: lifecycle.schedule_destruction(one, guarded_key, days=7, reason="old"),
+            reason="night",
         ),
     )
 

@@ -23,6 +23,7 @@ from tenants.lifecycle import (
     LifecycleError,
 )
 from tenants.models import AuditEntry, Flow, HandOver, Key, KeyringEpoch
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
@@ -317,7 +318,7 @@ def close(case: str, link: IssuedHandOver, flow: Flow, actor: Actor) -> None:
             Key.objects.filter(pk=key.pk).update(accept_until=timezone.now())
     elif case == "destroyed":
         lifecycle.revoke_key(actor, key, reason="leaked")
-        lifecycle.destroy_key(actor, key)
+        key_life.destroyed(actor, key)
     else:
         switch_off(flow, actor, case)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.utils import timezone
 
-from tenants import at_rest, lifecycle
+from tenants import at_rest, key_use, lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Flow, Key, KeyringEpoch
@@ -37,6 +39,8 @@ FACTS = [
     "accept_until",
     "ended_at",
     "end_reason",
+    "expires_at",
+    "destroy_at",
     "last_used_at",
     "use_count",
 ]
@@ -108,18 +112,79 @@ def test_the_whole_life_of_a_version(report: Callable[..., dict[str, Any]], flow
     assert (retired["state"], retired["end_reason"]) == ("retired", "they have moved")
     revoked = report("revoke", promoted["id"], "--reason", "leaked")
     assert (revoked["state"], revoked["end_reason"]) == ("revoked", "leaked")
-    destroyed = report("destroy", promoted["id"])
-    assert destroyed["state"] == "destroyed"
-    assert bytes(Key.objects.get(pk=destroyed["id"]).material) == b""
+    waiting = report(
+        "schedule-destruction", promoted["id"], "--days", "7", "--reason", "not needed"
+    )
+    assert (waiting["state"], waiting["destroy_at"][:10]) == ("revoked", _in_days(7))
+    kept = report("cancel-destruction", promoted["id"], "--reason", "evidence")
+    assert kept["destroy_at"] is None
     verbs = list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True))
-    assert verbs[-6:] == [
+    assert verbs[-7:] == [
         "key.generate",
         "key.retire",
         "key.promote",
         "key.retire",
         "key.revoke",
-        "key.destroy",
+        "key.schedule_destruction",
+        "key.cancel_destruction",
     ]
+
+
+def _in_days(days: int) -> str:
+    return f"{timezone.now() + timedelta(days=days):%Y-%m-%d}"
+
+
+def test_an_expiry_from_the_start_and_later(
+    report: Callable[..., dict[str, Any]], run: Run, flow: Flow
+) -> None:
+    made = report("generate", "citcall/p1", "api_key", "--expires", _in_days(90))
+    assert made["expires_at"] == f"{_in_days(90)}T00:00:00+00:00"
+    taken = report(
+        "import", "citcall/p1", "api_key", "--expires", _in_days(30), given=TOKEN.encode()
+    )
+    assert taken["expires_at"] == f"{_in_days(30)}T00:00:00+00:00"
+    said = run("set-expiry", "citcall/p1/api_key/1", "--expires", f"{_in_days(60)}T18:00+07:00")
+    assert f"API key version 1 is active, expires {_in_days(60)} 11:00 UTC." in said
+    assert f"active, expires {_in_days(60)}" in run("list", "--state", "active")
+    assert report("set-expiry", "citcall/p1/api_key/1", "--never")["expires_at"] is None
+
+
+def test_a_version_that_waits_to_be_erased_says_when(run: Run, flow: Flow) -> None:
+    run("generate", "citcall/p1", "api_key")
+    run("retire", "citcall/p1/api_key/2")
+    said = run("schedule-destruction", "citcall/p1/api_key/2", "--reason", "old")
+    assert f"API key version 2 is retired, destroyed on {_in_days(30)} " in said
+    assert f"retired, destroyed on {_in_days(30)}" in run("list")
+
+
+@pytest.mark.parametrize("verb", ["retire", "revoke"])
+def test_ending_one_in_use_takes_its_name(
+    report: Callable[..., dict[str, Any]], refused: Refused, flow: Flow, verb: str
+) -> None:
+    report("generate", "citcall/p1", "api_key")
+    key = flow.keys.get(purpose="api_key", version=2)
+    key_use.note_use((str(key.pk),))
+    text = refused(verb, "citcall/p1/api_key/2", "--reason", "leaked")
+    assert "API key version 2 is in use: last " in text
+    assert "once within 7 days, 1 in all" in text
+    assert '--confirm "api_key v2" --reason WHY' in text
+    wrong = refused(verb, "citcall/p1/api_key/2", "--reason", "leaked", "--confirm", "api_key v1")
+    assert "not what stands there" in wrong
+    done = report(verb, "citcall/p1/api_key/2", "--reason", "leaked", "--confirm", "api_key v2")
+    assert done["state"] == f"{verb.removesuffix('e')}ed"
+
+
+def test_promoting_without_an_overlap_takes_the_name_of_the_predecessor(
+    report: Callable[..., dict[str, Any]], refused: Refused, flow: Flow
+) -> None:
+    report("generate", "citcall/p1", "api_key")
+    key_use.note_use((str(flow.keys.get(purpose="api_key", version=1).pk),))
+    where = ("promote", "citcall/p1/api_key/2", "--overlap-days", "0")
+    assert '--confirm "api_key v1"' in refused(*where)
+    assert "Say why" in refused(*where, "--confirm", "api_key v1")
+    report(*where, "--confirm", "api_key v1", "--reason", "leaked")
+    old = flow.keys.get(purpose="api_key", version=1)
+    assert (old.state, old.end_reason) == ("retired", "leaked")
 
 
 def test_the_public_half(
@@ -213,7 +278,19 @@ def test_for_people(run: Run, flow: Flow) -> None:
         (("promote", "citcall/p1/api_key/1", "--overlap-days", "-1"), "0 to 90 days"),
         (("promote", "citcall/p1/api_key/1", "--overlap-days", "9" * 30), "0 to 90 days"),
         (("retire", "citcall/p1/api_key/1"), "Promote its successor"),
-        (("destroy", "citcall/p1/api_key/1"), "is active"),
+        (("destroy", "citcall/p1/api_key/1"), "invalid choice"),
+        (("schedule-destruction", "citcall/p1/api_key/1"), "--reason"),
+        (("schedule-destruction", "citcall/p1/api_key/1", "--reason", "old"), "is active"),
+        (
+            ("schedule-destruction", "citcall/p1/api_key/1", "--reason", "old", "--days", "6"),
+            "waits 7 to 30 days",
+        ),
+        (("cancel-destruction", "citcall/p1/api_key/1"), "is active"),
+        (("set-expiry", "citcall/p1/api_key/1"), "--expires"),
+        (("set-expiry", "citcall/p1/api_key/1", "--expires", " "), "say --never"),
+        (("set-expiry", "citcall/p1/api_key/1", "--expires", "soon"), "That is no date"),
+        (("set-expiry", "citcall/p1/api_key/1", "--expires", "2020-01-01"), "in the future"),
+        (("generate", "citcall/p1", "api_key", "--expires", "2020-01-01"), "in the future"),
         (("revoke", "citcall/p1/api_key/1"), "--reason"),
         (("revoke", "citcall/p1/api_key/1", "--reason", " "), "needs a reason"),
         (("list", "--flow", "citcall/nobody"), "There is no flow"),

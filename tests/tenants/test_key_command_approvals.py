@@ -99,7 +99,7 @@ def test_importing_and_destroying_ask(
     assert TOKEN not in json.dumps(found)
     lifecycle.promote_key(actor, lifecycle.generate_key(actor, guarded, "api_key").key)
     lifecycle.retire_key(actor, guarded_key)
-    found = ask("destroy", name(guarded_key), "--reason", "old")
+    found = ask("schedule-destruction", name(guarded_key), "--reason", "old")
     assert found["what"] == "Destroy API key version 1"
 
 
@@ -140,8 +140,8 @@ def test_the_glass_is_broken_for_each_verb(guarded: Flow, guarded_key: Key, shel
     assert (made["version"], made["state"]) == (2, "staged")
     revoked = report("revoke", name(guarded_key), "--reason", "leaked", *why)
     assert revoked["state"] == "revoked"
-    destroyed = report("destroy", name(guarded_key), *why)
-    assert destroyed["state"] == "destroyed"
+    waiting = report("schedule-destruction", name(guarded_key), "--reason", "old", *why)
+    assert waiting["destroy_at"] is not None
     link = report("handover", "create", place(guarded), *why)
     assert lifecycle.open_handover(link["url"].partition("#")[2], address="203.0.113.9")
     relaxed = report("approvals", "relax", "acme", "--reason", "alone", *why)
@@ -150,7 +150,7 @@ def test_the_glass_is_broken_for_each_verb(guarded: Flow, guarded_key: Key, shel
     assert [entry.after["verb"] for entry in broken] == [
         "key.import",
         "key.revoke",
-        "key.destroy",
+        "key.schedule_destruction",
         "handover.create",
         "client.relax",
     ]

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from crypto_schemes import keys
 from crypto_schemes.keys import Material, PurposeSpec
-from tenants import keyring as keyring_module
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.keyring import Keyring
 from tenants.lifecycle import IssuedFlow
-from tenants.models import Client, Flow, Key, KeyringEpoch
+from tenants.models import Client, Flow, KeyringEpoch
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
@@ -450,18 +449,6 @@ def test_a_snapshot_shows_no_secret(make_flow: Make, ring: Keyring) -> None:
     texts = [repr(snapshot), repr(snapshot.credentials()), repr(snapshot.keys)]
     for name in ("pass_key", "client_secret", "aes_key_base64"):
         assert not any(issued.credentials[name] in text for text in texts)
-
-
-def test_use_is_counted_by_version(make_flow: Make) -> None:
-    flow = make_flow("citcall").flow
-    key, other = flow.keys.get(purpose="api_key"), flow.keys.get(purpose="callback_signing")
-    at = keyring_module.utc(1_800_000_000.25)
-    for _ in range(3):
-        keyring_module.note_use((str(key.pk),), at)
-    keyring_module.note_use(())
-    key.refresh_from_db()
-    assert (key.use_count, key.last_used_at) == (3, at)
-    assert Key.objects.get(pk=other.pk).use_count == 0
 
 
 def test_many_threads_look_at_the_epoch_once(

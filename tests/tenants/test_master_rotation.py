@@ -18,12 +18,13 @@ from django.db import models, transaction
 
 from tenants import at_rest, lifecycle, master_rotation
 from tenants.actors import Actor
-from tenants.keyring import keyring, note_use
+from tenants.key_use import note_use
+from tenants.keyring import keyring
 from tenants.lifecycle import IssuedFlow
 from tenants.master_keys import MasterKeys
 from tenants.models import AuditEntry, Key
 from tenants.sealed_columns import count_by_version, sealed_columns
-from tests.support import other_process
+from tests.support import key_life, other_process
 from tests.tenants import sealed_rows
 from tests.tenants.test_at_once import at_once
 
@@ -148,7 +149,7 @@ def test_destroyed_keys_and_unanswered_steps_have_nothing_to_seal(
 ) -> None:
     flow = make_flow("citcall").flow
     key = lifecycle.revoke_key(actor, flow.keys.get(purpose="api_key"), reason="test")
-    lifecycle.destroy_key(actor, key)
+    key_life.destroyed(actor, key)
     add_master()
     assert master_rotation.rotate(actor).is_complete
     assert bytes(Key.objects.get(pk=key.pk).material) == b""

@@ -35,7 +35,9 @@ def test_each_covered_verb_is_held_back_and_changes_nothing(
     verbs: dict[str, Callable[[], object]] = {
         "key.revoke": lambda: lifecycle.revoke_key(actor, guarded_key, reason="leaked"),
         "key.import": lambda: lifecycle.import_text(actor, guarded, "api_key", TOKEN),
-        "key.destroy": lambda: lifecycle.destroy_key(actor, retired),
+        "key.schedule_destruction": lambda: lifecycle.schedule_destruction(
+            actor, retired, days=7, reason="old"
+        ),
         "client.relax": lambda: lifecycle.relax_client(actor, client_row, reason="too slow"),
     }
     for name, verb in verbs.items():

@@ -18,23 +18,18 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import QuerySet
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.management import approval_verbs, asking, handover_verbs, waiting
-from tenants.management.naming import FLOW_HELP, KEY_HELP, find_flow, find_key, iso_time
+from tenants.management import approval_verbs, asking, handover_verbs, key_report, waiting
+from tenants.management.naming import FLOW_HELP, KEY_HELP, find_flow, find_key
 from tenants.management.refusals import as_command_errors
 from tenants.models import ApprovalRequest, Key, KeyState
 
 #: Longest pasted secret, in bytes: an RSA-4096 key in PEM takes 3.3 kB.
 _LONGEST: Final = 65_536
-#: Columns of text that a table takes at most.
-_WIDTH: Final = 160
-_COLUMNS: Final = ("flow", "purpose", "version", "state", "fingerprint", "last used", "uses")
 
 
 class Command(BaseCommand):
@@ -71,6 +66,7 @@ class Command(BaseCommand):
             metavar="N",
             help="Fail unless it becomes version N, so that a repeated call makes no second one.",
         )
+        _takes_expiry(verb)
         verb = add("import", "Take a secret made elsewhere: a PEM, an AES key, a token.")
         _of_flow(verb)
         verb.add_argument(
@@ -82,6 +78,7 @@ class Command(BaseCommand):
         verb.add_argument(
             "--passphrase-file", metavar="PATH", help="File with the passphrase of a private key."
         )
+        _takes_expiry(verb)
         verb.add_argument("--reason", default="", help="Needed where a second person is.")
         asking.takes_break_glass(verb)
         verb = _of_key(add("promote", "Make a staged version the active one."))
@@ -94,14 +91,34 @@ class Command(BaseCommand):
             f"{lifecycle.LONGEST_OVERLAP.days}; default %(default)s.",
         )
         waiting.add_arguments(verb)
+        verb.add_argument("--reason", default="", help="Needed where one in use ends at once.")
+        _takes_confirmation(verb)
         verb = _of_key(add("retire", "End a staged or retiring version now."))
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
+        _takes_confirmation(verb)
         verb = _of_key(add("revoke", "Stop a version from opening anything, at once."))
         verb.add_argument("--reason", required=True, help="Stands in the audit trail.")
+        _takes_confirmation(verb)
         asking.takes_break_glass(verb)
-        verb = _of_key(add("destroy", "Erase the material of a retired or revoked version."))
+        verb = _of_key(add("set-expiry", "Say by when a version should be replaced."))
+        _takes_expiry(verb.add_mutually_exclusive_group(required=True)).add_argument(
+            "--never", action="store_true", help="It need not be replaced by any day."
+        )
+        verb = _of_key(
+            add("schedule-destruction", "Erase the material of a retired or revoked version later.")
+        )
+        verb.add_argument(
+            "--days",
+            type=int,
+            default=lifecycle.DEFAULT_WAIT.days,
+            metavar="N",
+            help=f"In how many days: {lifecycle.SHORTEST_WAIT.days} to "
+            f"{lifecycle.LONGEST_WAIT.days}; default %(default)s.",
+        )
+        verb.add_argument("--reason", required=True, help="Stands in the audit trail.")
+        asking.takes_break_glass(verb)
+        verb = _of_key(add("cancel-destruction", "Keep the material that waits to be erased."))
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
-        asking.takes_break_glass(verb)
         _of_key(add("export-public", "Print the public half of an RSA version as PEM."))
         handover_verbs.add_arguments(verbs)
         approval_verbs.add_arguments(verbs)
@@ -131,6 +148,25 @@ def _of_key(verb: ArgumentParser) -> ArgumentParser:
     return verb
 
 
+def _takes_expiry(verb: Any) -> Any:
+    verb.add_argument(
+        "--expires",
+        default="",
+        metavar="DATE",
+        help="By when it should be replaced, such as 2031-01-31. It opens after that, too.",
+    )
+    return verb
+
+
+def _takes_confirmation(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "--confirm",
+        default="",
+        metavar="NAME",
+        help='Ends a version that is in use all the same: its name, such as "api_key v1".',
+    )
+
+
 # --- the verbs -----------------------------------------------------------------------------
 
 
@@ -145,22 +181,28 @@ def _list(given: Mapping[str, Any]) -> _Report:
         keys = keys.filter(purpose=given["purpose"])
     if given["state"]:
         keys = keys.filter(state__in=given["state"])
-    return {"keys": [_facts(key) for key in keys]}, lambda console: _table(keys, console)
+    return {"keys": [key_report.facts(key) for key in keys]}, lambda console: key_report.table(
+        keys, console
+    )
 
 
 def _generate(given: Mapping[str, Any]) -> _Report:
     flow = find_flow(given["flow"])
     issued = lifecycle.generate_key(
-        Actor.command_line(), flow, given["purpose"], version=given["version_number"]
+        Actor.command_line(),
+        flow,
+        given["purpose"],
+        version=given["version_number"],
+        expires_at=lifecycle.read_expiry(given["expires"]),
     )
 
     def show(console: Console) -> None:
-        _say(issued.key, console)
+        key_report.say(issued.key, console)
         if issued.secret:
             console.print("[bold]To hand over, shown this once:[/bold]")
             console.print(Text(issued.secret), soft_wrap=True)
 
-    return {**_facts(issued.key), "secret": issued.secret or None}, show
+    return {**key_report.facts(issued.key), "secret": issued.secret or None}, show
 
 
 def _import(given: Mapping[str, Any]) -> _Report:
@@ -170,10 +212,13 @@ def _import(given: Mapping[str, Any]) -> _Report:
     purpose = given["purpose"]
     material = lifecycle.read_text(flow, purpose, _read(given["from_file"]), passphrase)
     lifecycle.check_material(flow, purpose, material)
+    expires_at = lifecycle.read_expiry(given["expires"])
     return _done(
         asking.do_or_ask(
             given,
-            lambda actor: lifecycle.insert_checked(actor, flow, purpose, material),
+            lambda actor: lifecycle.insert_checked(
+                actor, flow, purpose, material, expires_at=expires_at
+            ),
             reason=given["reason"],
             material=material,
         )
@@ -190,6 +235,8 @@ def _promote(given: Mapping[str, Any]) -> _Report:
             seconds=given["wait"],
             overlap=timedelta(days=days),
             override=given["force"] or "",
+            reason=given["reason"],
+            confirmed_use=given["confirm"],
             on_look=on_look,
         )
     return _moved(promoted)
@@ -197,25 +244,46 @@ def _promote(given: Mapping[str, Any]) -> _Report:
 
 def _retire(given: Mapping[str, Any]) -> _Report:
     key = find_key(given["key"])
-    return _moved(lifecycle.retire_key(Actor.command_line(), key, reason=given["reason"]))
+    return _moved(
+        lifecycle.retire_key(
+            Actor.command_line(), key, reason=given["reason"], confirmed_use=given["confirm"]
+        )
+    )
 
 
 def _revoke(given: Mapping[str, Any]) -> _Report:
-    key, reason = find_key(given["key"]), given["reason"]
+    key, reason, typed = find_key(given["key"]), given["reason"], given["confirm"]
     return _done(
         asking.do_or_ask(
-            given, lambda actor: lifecycle.revoke_key(actor, key, reason=reason), reason=reason
+            given,
+            lambda actor: lifecycle.revoke_key(actor, key, reason=reason, confirmed_use=typed),
+            reason=reason,
         )
     )
 
 
-def _destroy(given: Mapping[str, Any]) -> _Report:
-    key, reason = find_key(given["key"]), given["reason"]
+def _set_expiry(given: Mapping[str, Any]) -> _Report:
+    expires_at = lifecycle.read_expiry(given["expires"])
+    if expires_at is None and not given["never"]:
+        raise CommandError("Give a date to --expires, or say --never.")
+    key = find_key(given["key"])
+    return _moved(lifecycle.set_key_expiry(Actor.command_line(), key, expires_at=expires_at))
+
+
+def _schedule_destruction(given: Mapping[str, Any]) -> _Report:
+    key, days, reason = find_key(given["key"]), given["days"], given["reason"]
     return _done(
         asking.do_or_ask(
-            given, lambda actor: lifecycle.destroy_key(actor, key, reason=reason), reason=reason
+            given,
+            lambda actor: lifecycle.schedule_destruction(actor, key, days=days, reason=reason),
+            reason=reason,
         )
     )
+
+
+def _cancel_destruction(given: Mapping[str, Any]) -> _Report:
+    key = find_key(given["key"])
+    return _moved(lifecycle.cancel_destruction(Actor.command_line(), key, reason=given["reason"]))
 
 
 def _export_public(given: Mapping[str, Any]) -> _Report:
@@ -226,7 +294,7 @@ def _export_public(given: Mapping[str, Any]) -> _Report:
     def show(console: Console) -> None:
         console.print(Text(key.public_pem.rstrip("\n")), soft_wrap=True)
 
-    return {**_facts(key), "public_key_pem": key.public_pem}, show
+    return {**key_report.facts(key), "public_key_pem": key.public_pem}, show
 
 
 _VERBS: Final[dict[str, Callable[[Mapping[str, Any]], _Report]]] = {
@@ -237,7 +305,9 @@ _VERBS: Final[dict[str, Callable[[Mapping[str, Any]], _Report]]] = {
     "promote": _promote,
     "retire": _retire,
     "revoke": _revoke,
-    "destroy": _destroy,
+    "set-expiry": _set_expiry,
+    "schedule-destruction": _schedule_destruction,
+    "cancel-destruction": _cancel_destruction,
     "export-public": _export_public,
     "handover": handover_verbs.run,
     "approvals": approval_verbs.run,
@@ -263,59 +333,10 @@ def _read(path: str) -> str:
     return text
 
 
-def _facts(key: Key) -> dict[str, Any]:
-    return {
-        "id": str(key.pk),
-        "client": key.flow.client.slug,
-        "flow": str(key.flow_id),
-        "scheme": key.flow.scheme,
-        "address": key.flow.address,
-        "purpose": key.purpose,
-        "version": key.version,
-        "state": str(key.state),
-        "fingerprint": key.fingerprint,
-        "created_at": iso_time(key.created_at),
-        "activated_at": iso_time(key.activated_at),
-        "accept_until": iso_time(key.accept_until),
-        "ended_at": iso_time(key.ended_at),
-        "end_reason": key.end_reason,
-        "last_used_at": iso_time(key.last_used_at),
-        "use_count": key.use_count,
-    }
-
-
 def _done(done: Key | ApprovalRequest) -> _Report:
     """Return the report of a verb that may have been asked for instead."""
     return asking.asked(done) if isinstance(done, ApprovalRequest) else _moved(done)
 
 
 def _moved(key: Key) -> _Report:
-    return _facts(key), lambda console: _say(key, console)
-
-
-def _say(key: Key, console: Console) -> None:
-    flow = f"{key.flow.scheme}/{key.flow.address}"
-    until = f" until {key.accept_until:%Y-%m-%d %H:%M} UTC" if key.accept_until else ""
-    console.print(
-        Text(f"{flow}/{key.purpose}/{key.version}: {key.title} is {key.state}{until}."),
-        soft_wrap=True,
-    )
-    console.print(Text(f"fingerprint {key.fingerprint}"), soft_wrap=True)
-
-
-def _table(keys: QuerySet[Key], console: Console) -> None:
-    table = Table(*_COLUMNS, box=None, padding=(0, 2, 0, 0))
-    for key in keys:
-        until = f" until {key.accept_until:%Y-%m-%d}" if key.accept_until else ""
-        table.add_row(
-            Text(f"{key.flow.scheme}/{key.flow.address}"),
-            Text(key.purpose),
-            str(key.version),
-            f"{key.state}{until}",
-            key.fingerprint[:16],
-            f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
-            str(key.use_count),
-        )
-    # Cutting fingerprints off helps nobody: a narrow screen wraps the lines.
-    console.width = max(console.width, _WIDTH)
-    console.print(table, crop=False)
+    return key_report.facts(key), lambda console: key_report.say(key, console)

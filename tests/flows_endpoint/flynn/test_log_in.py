@@ -17,6 +17,7 @@ from flows_endpoint.models import AttemptCount, ExchangeRow
 from tenants import lifecycle
 from tenants.actors import Actor
 from tests.flows_endpoint.flynn.partner import LOG_OUT, TOKENS, Clock, Partner, error_of
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Partner]
@@ -237,7 +238,7 @@ def test_a_new_password_and_the_old_one_until_it_is_retired(partner: Partner, ac
     assert partner.log_in(password=old).status_code == 200
     assert ExchangeRow.objects.latest("id").key_versions == "password v1"
     first = partner.flow.keys.get(purpose="password", version=1)
-    lifecycle.retire_key(actor, first)
+    key_life.retire(actor, first)
     reply = partner.log_in(password=old)
     assert (reply.status_code, reply.json()) == (401, WRONG)
     reply = partner.send("PUT", TOKENS, headers=bearer(old_session))
@@ -248,7 +249,7 @@ def test_revoking_a_password_shuts_out_whoever_used_it(partner: Partner, actor: 
     headers = partner.headers()
     assert partner.send("GET", "/authenticate", headers=headers).status_code == 200
     key = partner.flow.keys.get(purpose="password")
-    lifecycle.revoke_key(actor, key, reason="leaked")
+    key_life.revoke(actor, key, reason="leaked")
     reply = partner.send("GET", "/authenticate", headers=headers)
     assert (reply.status_code, reply.json()) == (403, INVALID)
 

@@ -11,6 +11,7 @@ from flows_endpoint.flynn.models import Invoice, PortalSession
 from tenants import lifecycle
 from tenants.actors import Actor
 from tests.flows_endpoint.flynn.partner import EINV, EWAY, Clock, Partner, error_of, portal_code
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Partner]
@@ -126,7 +127,7 @@ def test_revoking_the_password_ends_the_session(partner: Partner, actor: Actor) 
     lifecycle.promote_key(actor, issued.key)
     assert not is_refused(partner, without(partner))
     assert portal_code(partner.call(GET, method="GET")) == "2148"  # the old one still serves
-    lifecycle.revoke_key(actor, key, reason="leaked")
+    key_life.revoke(actor, key, reason="leaked")
     assert is_refused(partner, without(partner))
     assert portal_code(partner.call(GET, method="GET")) == "1008"
     partner.bundle["portal_password"] = issued.secret

@@ -13,6 +13,7 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tests.flows_endpoint.flynn.partner import EINV, SECRETS, Partner, error_of
 from tests.flows_endpoint.flynn.test_einvoice import signing_key
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Partner]
@@ -41,7 +42,7 @@ def test_a_new_key_pair(partner: Partner, actor: Actor) -> None:
     assert works(partner, 1)
     old.refresh_from_db()
     assert old.use_count == 1
-    lifecycle.revoke_key(actor, old, reason="compromised")
+    key_life.revoke(actor, old, reason="compromised")
     assert not works(partner, 1)
     partner.bundle["public_key_pem"] = issued.secret
     assert works(partner, 2)
@@ -65,7 +66,7 @@ def test_a_new_token_key(partner: Partner, actor: Actor) -> None:
     assert issued.secret == ""
     lifecycle.promote_key(actor, issued.key)
     assert partner.send("GET", "/authenticate", headers=headers).status_code == 200
-    lifecycle.retire_key(actor, partner.flow.keys.get(pk=old.pk))
+    key_life.retire(actor, partner.flow.keys.get(pk=old.pk))
     reply = partner.send("GET", "/authenticate", headers=headers)
     assert (reply.status_code, error_of(reply)["message"]) == (403, "err-invalid-token")
     partner.forget_token()
@@ -85,10 +86,10 @@ def test_a_new_document_key(partner: Partner, actor: Actor) -> None:
 
 def test_without_a_key_to_sign_with(partner: Partner, actor: Actor) -> None:
     key = partner.flow.keys.get(purpose="document_signing")
-    lifecycle.revoke_key(actor, key, reason="compromised")
+    key_life.revoke(actor, key, reason="compromised")
     reply = partner.call(EINV, partner.invoice())
     assert (reply.status_code, error_of(reply)["message"]) == (503, "err-service-unavailable")
     key = partner.flow.keys.get(purpose="token_signing")
-    lifecycle.revoke_key(actor, key, reason="compromised")
+    key_life.revoke(actor, key, reason="compromised")
     reply = partner.log_in()
     assert (reply.status_code, error_of(reply)["message"]) == (503, "err-service-unavailable")

@@ -14,6 +14,7 @@ from tenants.models import Flow, Key
 from tests.flows_endpoint.isu.conftest import MakePartner
 from tests.flows_endpoint.isu.partner import INVALID_DATA, INVALID_HEADER, Partner, error, payout
 from tests.flows_endpoint.isu.partner import plain as plain_of
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 MEMBER = {
@@ -63,7 +64,7 @@ def test_a_revoked_secret_opens_nothing_at_once(
     partner: Partner, actor: Actor, purpose: str
 ) -> None:
     assert partner.ask("payout", payout())["status"] == "SUCCESS"
-    lifecycle.revoke_key(actor, Key.objects.get(purpose=purpose), reason="lost")
+    key_life.revoke(actor, Key.objects.get(purpose=purpose), reason="lost")
     assert plain_of(partner.send(partner.seal(payout()))) == REFUSED[purpose]
 
 

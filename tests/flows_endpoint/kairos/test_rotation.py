@@ -13,6 +13,7 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.models import Key
 from tests.flows_endpoint.kairos.partner import SEALED, Partner, error
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 OPERATOR = Actor("operator")
@@ -44,7 +45,7 @@ def test_a_revoked_pair_stops_at_once(partner: Partner) -> None:
     lifecycle.promote_key(OPERATOR, new.key)
     old = partner.flow.keys.get(purpose="kairos_rsa", version=1)
     assert partner.sealed(partner.request(n=1))["api-response-code"] == 200
-    lifecycle.revoke_key(OPERATOR, old, reason="leaked")
+    key_life.revoke(OPERATOR, old, reason="leaked")
     reply = partner.post(SEALED, partner.seal(partner.request(n=2)))
     assert reply.content == error(Code.INVALID_FORMAT)
 
@@ -62,5 +63,5 @@ def test_security_ids_overlap(partner: Partner) -> None:
         2: 1,
     }
     old = partner.flow.keys.get(purpose="security_id", version=1)
-    lifecycle.revoke_key(OPERATOR, old, reason="leaked")
+    key_life.revoke(OPERATOR, old, reason="leaked")
     assert partner.plain(partner.request(n=3))["api-response-code"] == 202

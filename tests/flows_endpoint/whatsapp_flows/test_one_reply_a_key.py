@@ -22,6 +22,7 @@ from tenants.actors import Actor
 from tests.flows_endpoint.whatsapp_flows import test_appointment_story as story
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone, calls
 from tests.flows_endpoint.whatsapp_flows.platform import TOKEN, Phone, business_rows
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 
@@ -147,7 +148,7 @@ def test_marks_go_when_the_key_opens_nothing_any_more(
     assert SealMark.objects.count() == 6
     housekeeping.run(time.time() + 86_400 + 60)
     assert SealMark.objects.get().key_id == new.key.pk
-    lifecycle.revoke_key(actor, new.key, reason="lost")
+    key_life.revoke(actor, new.key, reason="lost")
     housekeeping.run(time.time())
     assert not SealMark.objects.exists()
 

@@ -13,6 +13,7 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.models import Key
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 PING = {"version": "3.0", "action": "ping"}
@@ -44,7 +45,7 @@ def test_the_app_secret_rolls_over_without_a_failed_request(phone: Phone, actor:
     Key.objects.filter(purpose="app_secret", version=1).update(
         accept_until=timezone.now() + timedelta(hours=1)
     )
-    lifecycle.retire_key(actor, Key.objects.get(purpose="app_secret", version=1))
+    key_life.retire(actor, Key.objects.get(purpose="app_secret", version=1))
     assert statuses() == [432, 200]
 
 
@@ -55,7 +56,7 @@ def test_the_webhook_takes_both_secrets_too(phone: Phone, actor: Actor) -> None:
     for secret in (old, NEW_SECRET):
         phone.secret = secret
         assert phone.deliver({"entry": [], "by": secret}).status_code == 200
-    lifecycle.revoke_key(actor, Key.objects.get(purpose="app_secret", version=1), reason="leaked")
+    key_life.revoke(actor, Key.objects.get(purpose="app_secret", version=1), reason="leaked")
     phone.secret = old
     assert phone.deliver({"entry": []}).status_code == 403
 
@@ -76,14 +77,14 @@ def test_the_encryption_key_rotates_without_a_failed_request(phone: Phone, actor
     assert _opened_by() == "app_secret v1, whatsapp_rsa v2"
     lifecycle.promote_key(actor, new.key)
     assert statuses() == [200, 200]
-    lifecycle.revoke_key(actor, Key.objects.get(purpose="whatsapp_rsa", version=1), reason="leaked")
+    key_life.revoke(actor, Key.objects.get(purpose="whatsapp_rsa", version=1), reason="leaked")
     assert statuses() == [421, 200]
-    lifecycle.revoke_key(actor, Key.objects.get(purpose="whatsapp_rsa", version=2), reason="leaked")
+    key_life.revoke(actor, Key.objects.get(purpose="whatsapp_rsa", version=2), reason="leaked")
     assert statuses() == [421, 421]
 
 
 def test_a_flow_without_any_secret_accepts_nothing(phone: Phone, actor: Actor) -> None:
-    lifecycle.revoke_key(actor, Key.objects.get(purpose="app_secret"), reason="leaked")
+    key_life.revoke(actor, Key.objects.get(purpose="app_secret"), reason="leaked")
     reply = phone.send(PING)
     assert (reply.status, reply.body) == (432, b"")
     row = ExchangeRow.objects.get()
@@ -107,6 +108,6 @@ def test_a_flow_token_signed_by_the_old_secret_passes_during_the_overlap(
     phone.secret = NEW_SECRET
     assert phone.send(payload).status == 200
     assert _opened_by() == "app_secret v2, whatsapp_rsa v1, app_secret v1"
-    lifecycle.retire_key(actor, Key.objects.get(purpose="app_secret", version=1))
+    key_life.retire(actor, Key.objects.get(purpose="app_secret", version=1))
     reply = phone.send(payload)
     assert (reply.status, reply.body) == (432, b"")

@@ -17,6 +17,7 @@ from tenants.models import AuditEntry, Key
 from tests.cloud_api import CloudApi
 from tests.flows_endpoint.whatsapp_flows.cloud.conftest import NUMBER_ID, TOKEN, MakeSender
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support import key_life
 
 pytestmark = pytest.mark.django_db
 PING = {"version": "3.0", "action": "ping"}
@@ -124,7 +125,7 @@ def test_a_version_that_ends_is_not_uploaded(
     if state == "revoked":
         lifecycle.revoke_key(actor, key, reason="leaked")
     if state == "destroyed":
-        lifecycle.destroy_key(actor, key)
+        key_life.destroyed(actor, key)
     audited = AuditEntry.objects.count()
     key.refresh_from_db()
     assert key.state == state
