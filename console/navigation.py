@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
+from flows_endpoint import attention
 from tenants.actors import account_of
 from tenants.lifecycle.approvals import DECIDE
 from tenants.lifecycle.requests import waiting
@@ -34,35 +35,6 @@ _GROUPS: Final = (
                 "flows_endpoint.view_exchangerow",
             ),
             ("Callbacks", "outbox", "callbacks_delivery", "callbacks.view_delivery"),
-        ),
-    ),
-    (
-        "WhatsApp",
-        (
-            (
-                "Messages",
-                "chat",
-                "whatsapp_flows_whatsappmessage",
-                "whatsapp_flows.view_whatsappmessage",
-            ),
-            (
-                "Alerts",
-                "notification_important",
-                "whatsapp_flows_flowalert",
-                "whatsapp_flows.view_flowalert",
-            ),
-            (
-                "Endpoint health",
-                "monitor_heart",
-                "whatsapp_flows_flowhealth",
-                "whatsapp_flows.view_flowhealth",
-            ),
-            (
-                "Public keys at Meta",
-                "vpn_key",
-                "whatsapp_flows_phonekey",
-                "whatsapp_flows.view_phonekey",
-            ),
         ),
     ),
     (
@@ -104,9 +76,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     for name, icon, model, permission in items
                 ],
             }
-            for title, items in _GROUPS
+            for title, items in (*_GROUPS[:-1], *_groups_of_contracts(), *_GROUPS[-1:])
         ),
     ]
+
+
+def _groups_of_contracts() -> Iterator[tuple[str, list[tuple[str, str, str, str]]]]:
+    for title, links in attention.groups().items():
+        yield title, [(link.title, link.icon, link.model, link.permission) for link in links]
 
 
 def account(request: HttpRequest) -> list[dict[str, Any]]:

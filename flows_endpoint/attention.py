@@ -1,11 +1,11 @@
-"""What a contract adds to the first page: figures, and what needs somebody at once.
+"""What a contract adds to the first page and to the side bar.
 
-Registered in ``AppConfig.ready``, so that the first page knows no contract.
+Registered in ``AppConfig.ready``, so that those know no contract.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.http import HttpRequest
@@ -38,12 +38,30 @@ class Attention:
     notices: list[Notice] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A list in the side bar: an icon of Material Symbols, an admin model, who may open it."""
+
+    title: str
+    icon: str
+    model: str
+    permission: str
+
+
 _sources: dict[str, Callable[[HttpRequest], Attention]] = {}
+_links: dict[str, Sequence[Link]] = {}
 
 
-def register(name: str, source: Callable[[HttpRequest], Attention]) -> None:
-    """Ask ``source`` whenever the first page is shown; ``name`` (``whatsapp_flows``) once."""
-    _sources[name] = source
+def register(
+    group: str, source: Callable[[HttpRequest], Attention], links: Sequence[Link] = ()
+) -> None:
+    """Ask ``source`` whenever the first page is shown, and show ``links`` under ``group``."""
+    _sources[group], _links[group] = source, links
+
+
+def groups() -> dict[str, Sequence[Link]]:
+    """Return the links of the contracts, by the title of their group."""
+    return {title: links for title, links in _links.items() if links}
 
 
 def gathered(request: HttpRequest) -> Attention:

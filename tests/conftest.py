@@ -38,8 +38,12 @@ def _first_secrets(**_: Any) -> None:
 @receiver(post_migrate, sender=list(apps.get_app_configs())[-1])
 def _roles(**_: Any) -> None:
     """Make the roles again, for the same reason; last, when every permission is there."""
-    for migration in ("0001_roles", "0003_key_life_roles", "0004_whatsapp_roles"):
-        for name, granted in import_module(f"console.migrations.{migration}").ROLES.items():
+    for migration in (
+        "console.migrations.0001_roles",
+        "console.migrations.0003_key_life_roles",
+        "flows_endpoint.whatsapp_flows.migrations.0005_roles",
+    ):
+        for name, granted in import_module(migration).ROLES.items():
             role = Group.objects.get_or_create(name=name)[0]
             for text in granted:
                 label, codename = text.split(".")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import BinaryField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -38,9 +39,19 @@ from tenants.models import Flow, Key
 
 
 class _OfFlow(ReadOnlyAdmin):
-    """Rows are written by the wire alone."""
+    """Rows are written by the wire alone; what is sealed in them is not even loaded."""
 
     list_select_related = ("flow",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows without what is sealed in them."""
+        sealed = [
+            field.name
+            for field in self.model._meta.concrete_fields
+            if isinstance(field, BinaryField)
+        ]
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.defer(*sealed)
 
 
 @admin.register(ErrorReport)

@@ -157,14 +157,7 @@ def _stop(delivery: Delivery, said: CloudResult) -> None:
         AlertSource.SEALGATE,
         alerts.CREDENTIALS_REFUSED,
         at=datetime.now(UTC),
-        message=str(
-            CloudApiError(
-                said.error,
-                code=said.code,
-                status=said.status,
-                disposition=Disposition.CREDENTIALS,
-            )
-        ),
+        message=client.told(said.error, said.code),
     )
     if is_new:
         logger.error("The Cloud API refuses the access token of flow %s.", delivery.flow_id)

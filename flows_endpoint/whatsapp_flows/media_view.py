@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET
 
 from flows_endpoint.whatsapp_flows import media
 from flows_endpoint.whatsapp_flows.models import MediaFile
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 @never_cache
-@require_safe
+@require_GET
 def media_file(request: HttpRequest, file_id: uuid.UUID) -> HttpResponseBase:
     """Fetch, check and decrypt the file, and return it.
 
@@ -31,7 +31,7 @@ def media_file(request: HttpRequest, file_id: uuid.UUID) -> HttpResponseBase:
         return JsonResponse({"error": "no such file"}, status=404)
     attachment = media.attachment_of(row)
     try:
-        content = media.download(attachment) if request.method == "GET" else b""
+        content = media.download(attachment)
     except media.MediaError as error:
         logger.warning("Attached file %s of request %s: %s", file_id, row.request_id, error.code)
         return JsonResponse({"error": error.code}, status=502)

@@ -1,4 +1,4 @@
-"""What WhatsApp flows add to the first page."""
+"""What WhatsApp flows add to the first page and to the side bar."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from flows_endpoint.attention import Attention, Notice, Tile
+from flows_endpoint.attention import Attention, Link, Notice, Tile
 from flows_endpoint.whatsapp_flows.models import (
     FlowAlert,
     FlowHealth,
@@ -21,6 +21,32 @@ from flows_endpoint.whatsapp_flows.models import (
 from flows_endpoint.whatsapp_flows.public_keys import is_good
 from tenants.models import Flow
 
+LINKS: Final = (
+    Link(
+        "Messages",
+        "chat",
+        "whatsapp_flows_whatsappmessage",
+        "whatsapp_flows.view_whatsappmessage",
+    ),
+    Link(
+        "Alerts",
+        "notification_important",
+        "whatsapp_flows_flowalert",
+        "whatsapp_flows.view_flowalert",
+    ),
+    Link(
+        "Endpoint health",
+        "monitor_heart",
+        "whatsapp_flows_flowhealth",
+        "whatsapp_flows.view_flowhealth",
+    ),
+    Link(
+        "Public keys at Meta",
+        "vpn_key",
+        "whatsapp_flows_phonekey",
+        "whatsapp_flows.view_phonekey",
+    ),
+)
 _DAY: Final = timedelta(days=1)
 #: Alerts that are spelled out on top of the page.
 _MOST_NOTICES: Final = 5

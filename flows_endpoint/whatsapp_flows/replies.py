@@ -15,6 +15,7 @@ from callbacks import outbox
 from crypto_schemes import json_text
 from crypto_schemes.json_text import JSONTextError
 from flows_endpoint.whatsapp_flows import message_queue, sessions
+from flows_endpoint.whatsapp_flows.cloud.accounts import may_send
 from flows_endpoint.whatsapp_flows.cloud.recipients import RecipientError, parse_recipient
 from flows_endpoint.whatsapp_flows.models import FlowSession, WhatsappMessage
 from flows_endpoint.whatsapp_flows.steps import SHARED_TOKENS
@@ -45,16 +46,17 @@ def complete(
     if session.replied_at is not None:
         return
     sender = _sender(message, contact)
+    snapshot = keyring.by_flow_id(str(session.flow_id))
+    sends = snapshot is not None and may_send(snapshot)
     session.replied_at = at
     said = sessions.known(session)
-    if sender and not said.recipient:
-        said = replace(said, recipient=sender)
-        sessions.keep(session, said)
+    if sender and sends and not said.recipient:
+        # Who it is, is kept where something may be sent to them only.
+        sessions.keep(session, replace(said, recipient=sender))
     session.save(update_fields=["replied_at", "body", "recipient_tail"])
     if session.succeeded_at is None:
-        _announce(session, params, said.recipient, at)
-    snapshot = keyring.by_flow_id(str(session.flow_id))
-    if snapshot is not None:
+        _announce(session, params, sender, at)
+    if snapshot is not None and sends:
         sessions.send_summary(snapshot, session)
         sessions.send_summary_again(snapshot, session)
 

@@ -101,9 +101,9 @@ def succeed(flow: FlowSnapshot, token: str, *, summary: str, recipient: str, at:
     statement where there is nothing to send.
     """
     digest = token_digest(flow.id, token)
-    if not _is_first_success(flow.id, digest, at) or not may_send(flow):
+    if not _is_first_success(flow.id, digest, at):
         return
-    if summary or recipient:
+    if may_send(flow) and summary.strip():
         session = FlowSession.objects.select_for_update().get(token_digest=digest)
         before = known(session)
         keep(session, replace(before, summary=summary, recipient=recipient or before.recipient))

@@ -39,12 +39,16 @@ class CloudApiError(Exception):
     def __init__(
         self, error: str, *, code: int | None, status: int | None, disposition: Disposition
     ) -> None:
-        meaning = meaning_of(code)
-        super().__init__(f"The Cloud API refused ({error}). {meaning}".rstrip())
+        super().__init__(told(error, code))
         self.error = error
         self.code = code
         self.status = status
         self.disposition = disposition
+
+
+def told(error: str, code: int | None) -> str:
+    """Return in words for people that a call was refused, and why."""
+    return f"The Cloud API refused ({error}). {meaning_of(code)}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from callbacks import transport
 from callbacks.transport import Transport
+from crypto_schemes.whatsapp_flows.media import seal_media
 from flows_endpoint.whatsapp_flows.cloud.accounts import Account, account_of
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -17,6 +19,8 @@ from tenants.models import Flow
 from tests.cloud_api import CloudApi
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support.certificates import Authority
+from tests.support.receiver import Receiver, Reply
 
 NUMBER_ID = "106540352242922"
 TOKEN = "EAAG-the-token-of-a-system-user"
@@ -66,3 +70,35 @@ def account(flow: Flow) -> Account:
 
 
 MakeSender = Callable[..., Phone]
+
+
+# --- the platform's CDN
+
+PICTURE = b"\x89PNG" + secrets.token_bytes(20_000)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def cdn(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """The platform's CDN, over TLS."""
+    made = Transport(tls=authority.client_context())
+    monkeypatch.setattr(transport, "shared", made)
+    with Receiver(tls=authority.server_context("127.0.0.1")) as server:
+        yield server
+        made.forget_connections()
+
+
+def entry(cdn: Receiver, content: bytes = PICTURE, name: str = "pass port é.png") -> Any:
+    """Put a file on the CDN and return its entry in a request."""
+    file, keys = seal_media(content)
+    cdn.next(Reply(body=file))
+    return {
+        "media_id": "790aba14-5f4a-4dbd-b9eb-0d75401da14b",
+        "cdn_url": f"{cdn.url}/v/t62.7119-24/file?ccb=11-4&oh=01_Q5",
+        "file_name": name,
+        "encryption_metadata": keys.as_json(),
+    }

@@ -11,7 +11,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from crypto_schemes.whatsapp_flows.media import seal_media
 from flows_endpoint.whatsapp_flows import alerts, health, media
 from flows_endpoint.whatsapp_flows.models import (
     AlertSource,
@@ -24,9 +23,15 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.models import AuditEntry
 from tests.cloud_api import CloudApi
-from tests.flows_endpoint.whatsapp_flows.cloud.conftest import NUMBER_ID, MakeSender
+from tests.flows_endpoint.whatsapp_flows.cloud.conftest import (
+    NUMBER_ID,
+    PICTURE,
+    MakeSender,
+    entry,
+)
 from tests.flows_endpoint.whatsapp_flows.cloud.steps import USER, run
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.django_db
 
@@ -153,28 +158,22 @@ def test_a_flow_of_another_contract_has_none_of_it(
     assert cloud.seen == []
 
 
-def test_an_attached_file_is_fetched(
-    sender: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, keys = seal_media(b"%PDF")
-    one = {
-        "media_id": "1",
-        "cdn_url": "https://cdn.example/a",
-        "file_name": "a.pdf",
-        "encryption_metadata": keys.as_json(),
-    }
-    media.offer(str(sender.flow.pk), {"data": {"a": [one]}}, "r", timezone.now())
-    monkeypatch.setattr(media, "download", lambda _: b"%PDF")
-    row, out = MediaFile.objects.get(), tmp_path / "a.pdf"
-    assert told("fetch-media", str(row.pk), "--out", str(out))["bytes"] == 4
-    assert out.read_bytes() == b"%PDF"
-    with pytest.raises(CommandError, match="cannot be written"):
-        shell("fetch-media", str(row.pk), "--out", str(out))
-
-    def fail(_: Any) -> bytes:
-        raise media.MediaError("http_403")
-
-    monkeypatch.setattr(media, "download", fail)
+def test_an_attached_file_is_fetched(phone: Phone, cdn: Receiver, tmp_path: Path) -> None:
+    payload = {"data": {"a": [entry(cdn)]}}
+    media.offer(str(phone.flow.pk), payload, "r", timezone.now())
+    row, out = MediaFile.objects.get(), tmp_path / "a.png"
+    assert told("fetch-media", str(row.pk), "--out", str(out))["bytes"] == len(PICTURE)
+    assert out.read_bytes() == PICTURE
+    cdn.next(Reply(status=403))
     with pytest.raises(CommandError, match="http_403"):
         shell("fetch-media", str(row.pk), "--out", str(tmp_path / "b"))
     assert not (tmp_path / "b").exists()
+
+
+def test_no_file_is_overwritten(phone: Phone, cdn: Receiver, tmp_path: Path) -> None:
+    media.offer(str(phone.flow.pk), {"data": {"a": [entry(cdn)]}}, "r", timezone.now())
+    out = tmp_path / "a.png"
+    out.write_bytes(b"mine")
+    with pytest.raises(CommandError, match="cannot be written"):
+        shell("fetch-media", str(MediaFile.objects.get().pk), "--out", str(out))
+    assert out.read_bytes() == b"mine"

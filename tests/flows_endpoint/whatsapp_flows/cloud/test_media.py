@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,48 +16,19 @@ from django.utils import timezone
 
 from callbacks import transport
 from callbacks.transport import Transport
-from crypto_schemes.whatsapp_flows.media import read_attachments, seal_media
+from crypto_schemes.whatsapp_flows.media import read_attachments
 from flows_endpoint import tasks
 from flows_endpoint.whatsapp_flows import media
 from flows_endpoint.whatsapp_flows.models import MediaFile
 from tenants import lifecycle
 from tenants.actors import Actor
 from tests.flows_endpoint.whatsapp_flows import backends
+from tests.flows_endpoint.whatsapp_flows.cloud.conftest import PICTURE, entry
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
-from tests.support.certificates import Authority
 from tests.support.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.django_db
-PICTURE = b"\x89PNG" + secrets.token_bytes(20_000)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def cdn(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """The platform's CDN, over TLS."""
-    made = Transport(tls=authority.client_context())
-    monkeypatch.setattr(transport, "shared", made)
-    with Receiver(tls=authority.server_context("127.0.0.1")) as server:
-        yield server
-        made.forget_connections()
-
-
-def entry(cdn: Receiver, content: bytes = PICTURE, name: str = "pass port é.png") -> Any:
-    """Put a file on the CDN and return its entry in a request."""
-    file, keys = seal_media(content)
-    cdn.next(Reply(body=file))
-    return {
-        "media_id": "790aba14-5f4a-4dbd-b9eb-0d75401da14b",
-        "cdn_url": f"{cdn.url}/v/t62.7119-24/file?ccb=11-4&oh=01_Q5",
-        "file_name": name,
-        "encryption_metadata": keys.as_json(),
-    }
-
 
 # --- for backends in Python
 

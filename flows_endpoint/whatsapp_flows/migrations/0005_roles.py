@@ -1,7 +1,5 @@
 """What the roles may do with messages, alerts and public keys of WhatsApp flows."""
 
-from importlib import import_module
-
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
@@ -32,12 +30,22 @@ def grant(apps, schema_editor):
     config.models_module = True
     create_permissions(config, verbosity=0, apps=apps, using=schema_editor.connection.alias)
     config.models_module = None
-    import_module("console.migrations.0001_roles").grant(apps, schema_editor, ROLES)
+    group = apps.get_model("auth", "Group")
+    permission = apps.get_model("auth", "Permission")
+    for name, granted in ROLES.items():
+        # A role that an installation has deleted stays deleted.
+        for role in group.objects.filter(name=name):
+            for text in granted:
+                label, codename = text.split(".")
+                role.permissions.add(
+                    permission.objects.get(content_type__app_label=label, codename=codename)
+                )
 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("console", "0003_key_life_roles"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("console", "0001_roles"),
         ("whatsapp_flows", "0004_updates_before"),
     ]
 
