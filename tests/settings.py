@@ -17,6 +17,8 @@ os.environ["SEALGATE_OUTBOUND_ALLOW"] = "127.0.0.0/8,::1/128"
 Path(os.environ["SEALGATE_VAR"], "static").mkdir()
 for name in ("SEALGATE_MASTER_KEYS_FILE", "SEALGATE_SECRET_KEY_FILE", "CELERY_BROKER_URL"):
     os.environ.pop(name, None)
+# A process of the run started by another one has its own.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 os.environ["DATABASE_URL"] = os.environ.get("SEALGATE_TEST_DATABASE_URL") or (
     f"sqlite:///{os.environ['SEALGATE_VAR']}/test.sqlite3"
 )

@@ -114,7 +114,8 @@ def test_what_is_asked_for_by_its_beginning_is_measured() -> None:
 def test_a_flame_graph_shows_what_work_is_made_of() -> None:
     stacks = [
         "run (a.py:1);handle_request (g.py:2);serve (flows_endpoint/p.py:3);decrypt (c.py:1) 30",
-        "run (a.py:1);handle_request (g.py:9);serve (flows_endpoint/p.py:4);wait (psycopg/c.py:1) 10",
+        "run (a.py:1);handle_request (g.py:9);serve (flows_endpoint/p.py:4);"
+        "wait (psycopg/c.py:1) 10",
         "run (a.py:1);get (queue.py:5) 1000",
     ]
     drawn = flame.draw(stacks, "One path", from_frames=("handle_request ",))
