@@ -13,10 +13,7 @@ import os
 import socket
 import struct
 import sys
-from pathlib import Path
 from typing import Any
-
-from config import metrics_files
 
 bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
 worker_class = "config.web_worker.WebWorker"
@@ -61,24 +58,6 @@ def pre_request(worker: Any, request: Any) -> None:
         request.force_close()
 
 
-def on_starting(server: Any) -> None:
-    """Tidy up what processes left that were killed with their master."""
-    _bury_dead()
-
-
-def child_exit(server: Any, worker: Any) -> None:
-    """Keep the counts of a worker that is gone, in one file with those before it."""
-    _bury_dead()
-
-
-def _bury_dead() -> None:
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.path.join(  # noqa: PTH118
-        os.environ.get("SEALGATE_VAR", "var"), "metrics"
-    )
-    if os.path.isdir(folder):  # noqa: PTH112
-        metrics_files.bury_dead(Path(folder))
-
-
 def post_fork(server: Any, worker: Any) -> None:
     """Give connections a time-out: one that falls silent must not keep its thread for good.
 
@@ -92,13 +71,20 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have the process report what it has loaded, now that it is a process of its own."""
+    """Have the process report what it has loaded, now that it is a process of its own.
+
+    And merge the counts of those before it that are gone.
+    """
     from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
 
     # Not where another application is served with this configuration.
     if apps.ready and apps.is_installed("tenants"):
+        from django.conf import settings  # noqa: PLC0415
+
+        from config import metrics_files  # noqa: PLC0415
         from tenants import reporter  # noqa: PLC0415
 
+        metrics_files.bury_dead(settings.METRICS_DIR)
         reporter.start("web")
 
 

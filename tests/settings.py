@@ -23,6 +23,8 @@ for name in (
     "EMAIL_URL",
 ):
     os.environ.pop(name, None)
+# A process of the run started by another one has its own.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 os.environ["DATABASE_URL"] = os.environ.get("SEALGATE_TEST_DATABASE_URL") or (
     f"sqlite:///{os.environ['SEALGATE_VAR']}/test.sqlite3"
 )

@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from script.benchmark import machine, measure, picture, report, services, soak
+from script.benchmark import machine, measure, picture, profile, report, services, soak
 from script.benchmark.load import require_wrk
 from script.benchmark.machine import Cores
 from script.benchmark.measure import Plan
@@ -37,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.what == "soak":
             with _services(given.database[0], cores) as (chosen, var):
                 return soak.run(chosen, var, cores, given.minutes, console)
+        if given.what == "profile":
+            name, file = (given.only or ["whatsapp"])[0], given.svg or Path("profile.svg")
+            with _services(given.database[0], cores) as (chosen, var):
+                drawn = profile.run(chosen, var, cores, name, given.seconds or _LONG)
+            file.write_text(drawn, encoding="utf-8")
+            return REACHED
         return _benchmark(given, cores, console)
     except (MissingError, ServerError) as error:
         console.print(f"script/bench: {error}", style="red")
@@ -93,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 every aim was reached, 1 some were missed, 2 nothing was measured.",
     )
     parser.add_argument(
-        "what", nargs="?", choices=("run", "soak"), default="run", help="run (default) or soak"
+        "what", nargs="?", choices=("run", "soak", "profile"), default="run", help="run (default)"
     )
     parser.add_argument(
         "--database",

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from crypto_schemes.envelope import SealedRequest
-from script.benchmark import picture, primitives, report
+from script.benchmark import flame, picture, primitives, report
 from script.benchmark.aims import judge
 from script.benchmark.load import Latency, Run
 from script.benchmark.machine import Cores
@@ -109,3 +109,24 @@ def test_what_is_asked_for_by_its_beginning_is_measured() -> None:
     assert plan.wants("isu_bill")
     assert not plan.wants("whatsapp")
     assert Plan(seconds=1, only=frozenset()).wants("whatsapp")
+
+
+def test_a_flame_graph_shows_what_work_is_made_of() -> None:
+    stacks = [
+        "run (a.py:1);handle_request (g.py:2);serve (flows_endpoint/p.py:3);decrypt (c.py:1) 30",
+        "run (a.py:1);handle_request (g.py:9);serve (flows_endpoint/p.py:4);"
+        "wait (psycopg/c.py:1) 10",
+        "run (a.py:1);get (queue.py:5) 1000",
+    ]
+    drawn = flame.draw(stacks, "One path", from_frames=("handle_request ",))
+    titles = [
+        text.text for text in ElementTree.fromstring(drawn).iter() if text.tag.endswith("title")
+    ]
+    assert titles == [
+        "all 100.0%",
+        "handle_request (g.py) 100.0%",
+        "serve (flows_endpoint/p.py) 100.0%",
+        "decrypt (c.py) 75.0%",
+        "wait (psycopg/c.py) 25.0%",
+    ]
+    assert "<script" not in drawn
