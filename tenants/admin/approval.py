@@ -16,10 +16,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
+from crypto_schemes.keys import short_fingerprint
 from tenants.actors import Actor, account_of
 from tenants.admin.base import ListedFilter, ReadOnlyAdmin, RefusedError, answering
 from tenants.admin.fresh import needs_fresh
-from tenants.admin.key_panel import grouped
 from tenants.lifecycle import approvals
 from tenants.lifecycle.covered import COVERED, covered, fingerprints, what
 from tenants.lifecycle.requests import waiting
@@ -176,7 +176,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             "asked": row,
             "effect": covered(row.verb).effect,
             "standing": _standing(row),
-            "fingerprints": [(each, grouped(each)) for each in fingerprints(row)],
+            "fingerprints": [(each, short_fingerprint(each)) for each in fingerprints(row)],
             "hours": row.details.get("hours"),
             "refusing": {"formaction": page_of(row.pk, "refuse")},
             "may_decide": is_open and not is_own and user.has_perm(approvals.DECIDE),

@@ -75,18 +75,7 @@ def version_row(
     return VersionRow(
         key=key,
         opens=key.opens(now),
-        fingerprint=short_fingerprint(key),
+        fingerprint=key.short_fingerprint,
         verbs=tuple(verb for verb in OFFERED if verb in possible),
         rollout=seen if seen and seen.processes and key.state == KeyState.STAGED else None,
     )
-
-
-def short_fingerprint(key: Key) -> str:
-    """Return the first 16 digits in groups of four: enough to tell keys apart by eye."""
-    return grouped(key.fingerprint)
-
-
-def grouped(fingerprint: str) -> str:
-    """Return the start of a fingerprint in groups of four digits."""
-    digits = fingerprint[:16]
-    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))

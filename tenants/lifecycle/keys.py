@@ -126,7 +126,8 @@ def insert_checked(actor: Actor, flow: Flow, purpose: str, material: bytes) -> K
     known = locked.keys.filter(purpose=purpose, fingerprint=key.fingerprint).first()
     if known is not None:
         raise LifecycleError(
-            f"This secret is {known.title} of this flow already ({known.state}). Import another."
+            f"This secret is {known.title} of this flow already ({known.state}). Import another.",
+            key=known,
         )
     _refuse_used_elsewhere(key)
     said = {"purpose": purpose, "fingerprint": key.fingerprint}
@@ -359,7 +360,7 @@ def _guard(key: Key, verb: str) -> None:
         advice = f"{verb} takes a {allowed} version."
         if verb == "retire" and key.state == KeyState.ACTIVE:
             advice = "Promote its successor instead, or revoke it."
-        raise LifecycleError(f"{key.title} is {key.state}. {advice}")
+        raise LifecycleError(f"{key.title} is {key.state}. {advice}", key=key)
 
 
 def _facts(key: Key) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def _destroy(given: Mapping[str, Any]) -> _Report:
 def _export_public(given: Mapping[str, Any]) -> _Report:
     key = find_key(given["key"])
     if not key.public_pem:
-        raise CommandError(f"{key.title} has no public half.")
+        raise lifecycle.LifecycleError(f"{key.title} has no public half.", key=key)
 
     def show(console: Console) -> None:
         console.print(Text(key.public_pem.rstrip("\n")), soft_wrap=True)
@@ -312,7 +312,7 @@ def _table(keys: QuerySet[Key], console: Console) -> None:
             Text(key.purpose),
             str(key.version),
             f"{key.state}{until}",
-            key.fingerprint[:16],
+            key.short_fingerprint,
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
             str(key.use_count),
         )
