@@ -22,8 +22,9 @@ LIST = "admin:tenants_auditentry_changelist"
 
 
 @pytest.fixture
-def entries(db: None) -> list[int]:
+def entries(administrator: Browser) -> list[int]:
     """Numbers of 170 entries, newest first; three share each moment, as those of one verb may."""
+    AuditEntry.objects.all().delete()  # of the log-in
     AuditEntry.objects.bulk_create(
         AuditEntry(
             pk=number,
