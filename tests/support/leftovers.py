@@ -6,7 +6,7 @@ import codecs
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,9 @@ def redis_watched(url: str) -> Iterator[dict[str, bytes]]:
                 for command in monitor.listen():
                     if command["db"] == number:
                         text = command["command"].encode("utf-8", "surrogateescape")
-                        said.append(codecs.escape_decode(text)[0])
+                        said.append(text)
+                        with suppress(ValueError):
+                            said.append(codecs.escape_decode(text)[0])
             except (OSError, ValueError, AttributeError, redis.RedisError):
                 pass  # closed: that is the end
 
