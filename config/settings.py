@@ -393,6 +393,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
     },
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
+    "count-traffic": {"task": "flows_endpoint.tasks.count_traffic", "schedule": 60.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},
 }
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.core.cache import cache
-from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +16,8 @@ from callbacks.models import Delivery, DeliveryState
 from crypto_schemes import registry
 from flows_endpoint import attention
 from flows_endpoint.attention import Notice, Tile
-from flows_endpoint.models import ExchangeRow, Outcome
+from flows_endpoint.models import Outcome
+from flows_endpoint.traffic import last_day
 from tenants import key_attention, lifecycle
 from tenants.lifecycle.requests import waiting
 from tenants.models import ApprovalState, Key, KeyState
@@ -27,7 +27,7 @@ __all__ = ["Tile", "Traffic", "dashboard", "traffic"]
 _DAY: Final = timedelta(days=1)
 #: A callback this late is waiting for a worker, not for its schedule.
 _LATE: Final = timedelta(minutes=1)
-#: Counting a day of requests takes a while where there are millions.
+#: How old the figures of the requests may be.
 _TRAFFIC_SECONDS: Final = 60
 _TRAFFIC: Final = "sealgate-dashboard-traffic"
 
@@ -79,19 +79,13 @@ def traffic() -> list[Traffic]:
     """Return the last day of every contract; at most a minute old."""
     rows: list[Traffic] | None = cache.get(_TRAFFIC)
     if rows is None:
-        counted = (
-            ExchangeRow.objects.filter(at__gte=timezone.now() - _DAY)
-            .order_by()
-            .values_list("scheme", "outcome")
-            .annotate(Count("pk"))
-        )
-        by = {(scheme, outcome): count for scheme, outcome, count in counted}
+        by = last_day(timezone.now())
         rows = [
             Traffic(
                 scheme=name,
-                served=by.get((name, Outcome.OK), 0),
-                refused=by.get((name, Outcome.REFUSED), 0),
-                failed=by.get((name, Outcome.FAILED), 0),
+                served=by[name, Outcome.OK],
+                refused=by[name, Outcome.REFUSED],
+                failed=by[name, Outcome.FAILED],
             )
             for name in registry.NAMES
         ]

@@ -68,14 +68,30 @@ class PurposeSpec:
         return self.credential or self.name
 
 
+def short_fingerprint(fingerprint: str) -> str:
+    """Return the first 16 digits in groups of four: enough to tell keys apart by eye."""
+    digits = fingerprint[:16]
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
+def key_label(purpose: str, version: int, fingerprint: str) -> str:
+    """Return how pages and logs call a version: *api_key v2 (3f5a 90c1 77de 0b42)*."""
+    short = f" ({short_fingerprint(fingerprint)})" if fingerprint else ""
+    return f"{purpose} v{version}{short}"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One version of one secret, parsed. ``repr`` never shows the material."""
+    """One version of one secret, parsed. ``repr`` never shows the material.
+
+    ``fingerprint`` is what the product shows of it; empty where nobody looks.
+    """
 
     id: str
     purpose: str
     version: int
     material: Material = field(repr=False)
+    fingerprint: str = ""
 
     @property
     def rsa_private(self) -> RSAPrivateKey:

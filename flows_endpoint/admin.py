@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from crypto_schemes import registry
-from flows_endpoint.exchange import Reason
-from flows_endpoint.models import ExchangeRow
-from tenants.admin.base import ListedFilter, ReadOnlyAdmin
-from tenants.models import Flow
+from flows_endpoint.exchange import FAILURES, Reason
+from flows_endpoint.models import NOT_SERVED, ExchangeRow, Outcome
+from tenants.admin.base import AnyModelAdmin, ListedFilter
+from tenants.admin.list_filters import FlowFilter, SinceFilter
+from tenants.admin.long_list import KeysetChangeList, LongListAdmin
+from tenants.models import Flow, Key
+
+_OUTCOME = "outcome__exact"
 
 
 class SchemeFilter(ListedFilter):
@@ -20,6 +31,32 @@ class SchemeFilter(ListedFilter):
     parameter_name = "scheme"
     values = registry.NAMES
 
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ExchangeRow]
+    ) -> QuerySet[ExchangeRow]:
+        """Return the rows of the contract; of a flow, all of them are."""
+        rows: QuerySet[ExchangeRow] = super().queryset(request, queryset)
+        return queryset if request.GET.get("flow__id__exact") or request.GET.get("q") else rows
+
+
+class OutcomeFilter(ListedFilter):
+    """By how it ended."""
+
+    title = "outcome"
+    parameter_name = _OUTCOME
+    values = tuple(Outcome.values)
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        """Return the outcomes in words."""
+        return list(Outcome.choices)
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ExchangeRow]
+    ) -> QuerySet[ExchangeRow]:
+        """Return the rows that ended so; a reason says it already."""
+        rows: QuerySet[ExchangeRow] = super().queryset(request, queryset)
+        return queryset if request.GET.get("reason") else rows
+
 
 class ReasonFilter(ListedFilter):
     """By why it was not served."""
@@ -28,9 +65,57 @@ class ReasonFilter(ListedFilter):
     parameter_name = "reason"
     values = tuple(reason.value for reason in Reason)
 
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ExchangeRow]
+    ) -> QuerySet[ExchangeRow]:
+        """Return the rows with the reason, which says the outcome too."""
+        rows: QuerySet[ExchangeRow] = super().queryset(request, queryset)
+        chosen = self.value()
+        if not chosen:
+            return rows
+        outcome = Outcome.FAILED if Reason(chosen) in FAILURES else Outcome.REFUSED
+        if request.GET.get(_OUTCOME, outcome) not in {"", outcome}:
+            return rows.none()  # the database would look through all of either to find out
+        return rows.filter(NOT_SERVED)
+
+
+class FlowOfContractFilter(FlowFilter):
+    """By flow, which says the contract too."""
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ExchangeRow]
+    ) -> QuerySet[ExchangeRow]:
+        """Return the rows of the flow; none where another contract is asked for."""
+        if self.flow and request.GET.get("scheme", self.flow.scheme) not in {"", self.flow.scheme}:
+            return queryset.none()
+        return super().queryset(request, queryset)
+
+
+def find_keys(rows: Iterable[ExchangeRow]) -> None:
+    """Give each row ``found_keys``: the versions it names, which one query finds for all rows."""
+    named = {row: [name.rpartition(" v") for name in row.key_versions.split(", ")] for row in rows}
+    flows = {row.flow_id for row in named if row.flow_id}
+    purposes = {purpose for names in named.values() for purpose, _, _ in names if purpose}
+    keys = Key.objects.filter(flow__in=flows, purpose__in=purposes).order_by().defer("material")
+    found: dict[tuple[UUID | None, str, str], Key] = {
+        (key.flow_id, key.purpose, str(key.version)): key for key in keys
+    }
+    for row, names in named.items():
+        of_row = (found.get((row.flow_id, purpose, version)) for purpose, _, version in names)
+        row.found_keys = [key for key in of_row if key]  # type: ignore[attr-defined]
+
+
+class ExchangeList(KeysetChangeList):
+    """The page's rows, with the keys that opened them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows, then the keys of all of them at once."""
+        super().get_results(request)
+        find_keys(self.result_list)
+
 
 @admin.register(ExchangeRow)
-class ExchangeAdmin(ReadOnlyAdmin):
+class ExchangeAdmin(LongListAdmin):
     """What became of each request. It never held what was in them."""
 
     list_display = (
@@ -42,12 +127,13 @@ class ExchangeAdmin(ReadOnlyAdmin):
         "step",
         "code",
         "http_status",
-        "key_versions",
+        "keys",
         "milliseconds",
         "request_id",
     )
-    list_filter = ("outcome", SchemeFilter, ReasonFilter)
+    list_filter = (FlowOfContractFilter, SinceFilter, OutcomeFilter, SchemeFilter, ReasonFilter)
     list_select_related = ("flow",)
+    narrowing = LongListAdmin.narrowing | {_OUTCOME, "scheme", "reason"}
     search_fields = ("request_id",)
     search_help_text = "A request id or a flow's address, in full."
     fields = readonly_fields = (
@@ -62,21 +148,46 @@ class ExchangeAdmin(ReadOnlyAdmin):
         "step",
         "code",
         "http_status",
-        "key_versions",
+        "keys",
         "milliseconds",
         "request_size",
         "request_digest",
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[ExchangeRow], search_term: str
-    ) -> tuple[QuerySet[ExchangeRow], bool]:
-        """Look for exact values only, which have an index; a scan takes long in a long log."""
-        term = search_term.strip()
-        if term:
-            wanted = Q(request_id=term)
-            flows = list(Flow.objects.filter(address=term).values_list("pk", flat=True))
-            if flows:
-                wanted |= Q(flow_id__in=flows)
-            queryset = queryset.filter(wanted)
-        return queryset, False
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        """Return the list that finds the keys, too."""
+        return ExchangeList
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> ExchangeRow | None:
+        """Return the row with the keys that opened it."""
+        row: ExchangeRow | None = super().get_object(request, object_id, from_field)
+        if row is not None:
+            find_keys([row])
+        return row
+
+    @admin.display(description="Opened by")
+    def keys(self, row: ExchangeRow) -> SafeString:
+        """Return the versions that opened the request, each with its fingerprint and a link."""
+        keys: Sequence[Key] = getattr(row, "found_keys", ())
+        links = ((reverse("admin:tenants_key_change", args=[key.pk]), key) for key in keys)
+        link = '<a class="text-link underline" href="{}">{}</a>'
+        return format_html_join(", ", link, links) or SafeString("-")
+
+    def meanings(self, term: str, given: Mapping[str, str]) -> Sequence[Q]:
+        """Return a request id, or the flows of an address; they say the contract too."""
+        scheme = given.get("scheme")
+        of_scheme = Q(scheme=scheme) if scheme else Q()
+        flows = Flow.objects.filter(of_scheme, address=term).order_by("pk").only("pk")
+        return [Q(request_id=term) & of_scheme, *(Q(flow=flow) for flow in flows)]
+
+    def branches(self, given: Mapping[str, str]) -> Sequence[Q]:
+        """Complete what is given to contract or flow, and outcome or reason: what indexes have."""
+        is_placed = any(given.get(name) for name in ("scheme", "flow__id__exact", "q"))
+        is_judged = any(given.get(name) for name in (_OUTCOME, "reason"))
+        if is_placed == is_judged:
+            return [Q()]
+        if is_placed:
+            return [Q(outcome=outcome) for outcome in Outcome]
+        return [Q(scheme=scheme) for scheme in registry.NAMES]

@@ -78,7 +78,10 @@ def used_keys(flow: FlowSnapshot, versions: Iterable[KeyVersion]) -> tuple[UsedK
     """Return what is counted of the versions that opened a request of ``flow``."""
     return tuple(
         [
-            UsedKey(version.id, version.purpose, held.state, held.made_at)
+            UsedKey(
+                *(version.id, version.purpose, held.state, held.made_at),
+                *(version.version, version.fingerprint),
+            )
             for version in versions
             for held in flow.keys.get(version.purpose, ())
             if held.version is version

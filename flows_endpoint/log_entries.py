@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from crypto_schemes.keys import key_label
 from flows_endpoint.models import ExchangeRow
 from tenants import use_batches
 from tenants.trace import Trace
@@ -28,6 +29,8 @@ class UsedKey(NamedTuple):
     purpose: str
     state: str
     made_at: float
+    version: int = 0
+    fingerprint: str = ""
 
 
 class Entry(NamedTuple):
@@ -125,7 +128,9 @@ def _said(entry: Entry) -> dict[str, Any]:
         "step": entry.step,
         "code": entry.code,
         "status": entry.http_status,
-        "keys": entry.key_versions,
+        "keys": ", ".join(
+            key_label(key.purpose, key.version, key.fingerprint) for key in entry.keys
+        ),
         "milliseconds": entry.milliseconds,
     }
 

@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from flows_endpoint import exchange_log, housekeeping, timers
+from flows_endpoint import exchange_log, housekeeping, timers, traffic
 from flows_endpoint.guards import attempts, replay
 from flows_endpoint.models import WorkerHeartbeat
 
@@ -31,3 +31,9 @@ def forget_the_past() -> None:
     attempts.forget_expired(time.time())
     exchange_log.forget_old(time.time())
     housekeeping.run(time.time())
+
+
+@shared_task
+def count_traffic() -> None:
+    """Count the requests of the minutes that are over, for the first page of the admin."""
+    traffic.count_what_is_over(timezone.now())

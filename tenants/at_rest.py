@@ -36,6 +36,7 @@ class AtRestError(Exception):
     def __init__(self, code: str, what: str) -> None:
         super().__init__(f"{code}: {what}")
         self.code = code
+        self.what = what
 
 
 def _master_keys() -> MasterKeys:

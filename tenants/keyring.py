@@ -36,7 +36,8 @@ from crypto_schemes import registry
 from crypto_schemes.ciphers import mac
 from crypto_schemes.keys import KeyVersion, Material, parse_material
 from crypto_schemes.scheme import Scheme
-from tenants import at_rest, digests
+from tenants import digests
+from tenants.key_material import open_material
 from tenants.models import OPENING_STATES, Flow, Key, KeyringEpoch, KeyState
 from tenants.snapshot import FlowSnapshot, HeldKey
 from tenants.source_address import Network, parse_networks
@@ -247,6 +248,7 @@ class Keyring:
                         purpose=sys.intern(row.purpose),
                         version=row.version,
                         material=material[str(row.pk)],
+                        fingerprint=row.fingerprint,
                     ),
                     state=sys.intern(row.state),
                     accept_until=row.accept_until.timestamp() if row.accept_until else None,
@@ -291,7 +293,7 @@ def _weight(snapshot: FlowSnapshot | None) -> int:
 
 
 def _parse(contract: Scheme[Any], row: Key) -> Material:
-    stored = at_rest.open_sealed(row.material, row.at_rest_context)
+    stored = open_material(row)
     # Validated in full when it was stored; the associated data vouches for it since.
     return parse_material(contract.purpose(row.purpose), stored, trusted=True)
 

@@ -26,6 +26,7 @@ from tenants.actors import Actor
 from tenants.at_rest import AtRestError
 from tenants.lifecycle.base import audit
 from tenants.master_keys import MasterKeys
+from tenants.models import Key
 from tenants.sealed_columns import SealedColumn, sealed_columns
 
 #: Rows of one transaction: some milliseconds of work.
@@ -39,11 +40,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A value that does not open: where it stands and the code of the AtRestError."""
+    """A value that does not open: where it stands and the code of the AtRestError.
+
+    ``name`` is what people call it: of a key its purpose, version, fingerprint and flow.
+    """
 
     column: str
     row: str
     code: str
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -158,7 +163,8 @@ def _note_failure(column: SealedColumn, row: models.Model, report: Report) -> No
     try:
         at_rest.open_sealed(column.blob(row), column.context(row))
     except AtRestError as error:
-        report.unreadable.append(Unreadable(column.label, str(row.pk), error.code))
+        name = f"{row} of {row.flow}" if isinstance(row, Key) else ""
+        report.unreadable.append(Unreadable(column.label, str(row.pk), error.code, name))
 
 
 def _every_row(column: SealedColumn) -> Iterator[models.Model]:

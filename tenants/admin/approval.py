@@ -16,11 +16,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
+from crypto_schemes.keys import short_fingerprint
 from tenants import key_use
 from tenants.actors import Actor, account_of
 from tenants.admin.base import ListedFilter, ReadOnlyAdmin, RefusedError, answering
 from tenants.admin.fresh import needs_fresh
-from tenants.admin.key_panel import grouped
 from tenants.lifecycle import approvals, needs_confirmation
 from tenants.lifecycle.covered import COVERED, covered, fingerprints, what
 from tenants.lifecycle.requests import waiting
@@ -177,7 +177,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             "asked": row,
             "effect": covered(row.verb).effect,
             "standing": _standing(row),
-            "fingerprints": [(each, grouped(each)) for each in fingerprints(row)],
+            "fingerprints": [(each, short_fingerprint(each)) for each in fingerprints(row)],
             "hours": row.details.get("hours"),
             "in_use": key_use.use_of(row.key) if row.key and needs_confirmation(row.key) else None,
             "refusing": {"formaction": page_of(row.pk, "refuse")},

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 
 from tenants import lifecycle
-from tenants.admin.base import ListedFilter, ReadOnlyAdmin
-from tenants.models import AuditEntry
+from tenants.admin.base import ListedFilter
+from tenants.admin.list_filters import FlowFilter, SinceFilter
+from tenants.admin.long_list import LongListAdmin
+from tenants.models import AuditEntry, Client
 
 
 class VerbFilter(ListedFilter):
@@ -20,15 +23,17 @@ class VerbFilter(ListedFilter):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(LongListAdmin):
     """Who did what, to look at."""
 
-    list_display = ("when", "actor", "verb", "about", "reason", "request_id")
-    list_filter = (VerbFilter,)
+    list_display = ("id", "when", "actor", "verb", "about", "reason", "request_id")
+    list_filter = (FlowFilter, SinceFilter, VerbFilter)
     list_select_related = ("client", "flow", "key")
+    narrowing = LongListAdmin.narrowing | {"verb"}
     search_fields = ("request_id",)
-    search_help_text = "A request id, an actor or a client's slug, in full."
+    search_help_text = "An entry's number, a request id, an actor or a client, in full."
     fields = readonly_fields = (
+        "id",
         "at",
         "actor",
         "actor_address",
@@ -54,11 +59,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         who = entry.after.get("person") or entry.after.get("role", "")
         return ", ".join(map(str, rows)) or str(who)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
-    ) -> tuple[QuerySet[AuditEntry], bool]:
-        """Look for exact values only: a scan for parts of them takes long in a long trail."""
-        term = search_term.strip()
-        if term:
-            queryset = queryset.filter(Q(request_id=term) | Q(actor=term) | Q(client__slug=term))
-        return queryset, False
+    def meanings(self, term: str, given: Mapping[str, str]) -> Sequence[Q]:
+        """Return a number, a request id, an actor or a client."""
+        number = [Q(pk=int(term))] if term.isdecimal() and len(term) < 19 else []
+        clients = [Q(client=client) for client in Client.objects.filter(slug=term)]
+        return [*number, Q(request_id=term), Q(actor=term), *clients]

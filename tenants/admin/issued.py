@@ -37,7 +37,8 @@ def issued_page(
     """
     bundle = dict(credentials or {})
     may_hand_over = request.user.has_perm("tenants.add_handover")
-    for_partner = [key for key in keys if is_for_partner(flow.contract.purpose(key.purpose))]
+    made = list(keys)
+    for_partner = [key for key in made if is_for_partner(flow.contract.purpose(key.purpose))]
     context = {
         **site.each_context(request),
         "title": title,
@@ -49,6 +50,7 @@ def issued_page(
         "extra": dict(extra or {}),
         "own_service": dict(own_service or {}),
         "to_hand_over": for_partner if may_hand_over else [],
+        "keys": made,
         "usual_days": lifecycle.DEFAULT_LIFETIME.days,
     }
     return no_store(TemplateResponse(request, "admin/tenants/issued.html", context))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -21,13 +21,16 @@ from django.views.decorators.http import require_POST
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.approval import asked_for
-from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering
+from tenants.admin.base import RefusedError, answering
 from tenants.admin.confirm_use import confirm_page
 from tenants.admin.fresh import needs_fresh
-from tenants.admin.key_panel import OFFERED, OVERRIDE_PHRASE, short_fingerprint
+from tenants.admin.key_filters import LastUseFilter, PurposeFilter, SchemeFilter
+from tenants.admin.key_panel import OFFERED, OVERRIDE_PHRASE
+from tenants.admin.list_filters import FlowFilter
+from tenants.admin.long_list import LongListAdmin
 from tenants.key_attention import KINDS
 from tenants.lifecycle import LifecycleError, UseNotConfirmedError, approvals
-from tenants.models import ApprovalRequest, Key
+from tenants.models import ApprovalRequest, Client, Flow, Key
 
 #: Seconds the answer to *Promote* waits for processes; the page then says which are missing.
 _WAIT_SECONDS: Final = 3.0
@@ -111,6 +114,8 @@ def _days(said: QueryDict, name: str) -> int:
     return int(text) if text.isdecimal() and len(text) <= 3 else -1
 
 
+_HEX: Final = frozenset("0123456789abcdef")
+
 _VERBS: Final[dict[str, Callable[[Actor, Key, QueryDict], str]]] = {
     "promote": _promote,
     "retire": _retire,
@@ -142,7 +147,7 @@ class AttentionFilter(admin.SimpleListFilter):
 
 
 @admin.register(Key)
-class KeyAdmin(ReadOnlyAdmin):
+class KeyAdmin(LongListAdmin):
     """Versions of secrets; the secrets themselves are on no page."""
 
     list_display = (
@@ -156,11 +161,22 @@ class KeyAdmin(ReadOnlyAdmin):
         "accept_until",
         "expires_at",
         "destroy_at",
+        "created_at",
     )
     list_display_links = ("purpose",)
-    list_filter = (AttentionFilter, "state", "purpose", "flow__scheme")
+    list_filter = (
+        AttentionFilter,
+        FlowFilter,
+        "state",
+        LastUseFilter,
+        PurposeFilter,
+        SchemeFilter,
+    )
     list_select_related = ("flow",)
-    search_fields = ("^fingerprint", "flow__address", "flow__client__slug")
+    time_field = "created_at"
+    narrowing = LongListAdmin.narrowing | {"state__exact", "purpose"}
+    search_fields = ("fingerprint",)
+    search_help_text = "A fingerprint's beginning, a flow's address or a client, in full."
     fields = readonly_fields = (
         "flow",
         "purpose",
@@ -182,6 +198,17 @@ class KeyAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
         """Return the keys without their material, which no page needs."""
         return super().get_queryset(request).defer("material", "lookup_digest")
+
+    def meanings(self, term: str, given: Mapping[str, str]) -> Sequence[Q]:
+        """Return flows, a client, or the beginning of a fingerprint."""
+        digits = term.replace(" ", "").lower()
+        is_fingerprint = 4 <= len(digits) <= 64 and _HEX.issuperset(digits)
+        return [
+            *(Q(flow=flow) for flow in Flow.objects.filter(address=term).order_by("pk")),
+            *(Q(flow__client=client) for client in Client.objects.filter(slug=term)),
+            # From the term itself to the first that does not begin with it.
+            *([Q(fingerprint__gte=digits, fingerprint__lt=f"{digits}g")] if is_fingerprint else []),
+        ]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Return False for what no page shows: a filter typed into the URL would spell it out."""
@@ -232,10 +259,10 @@ class KeyAdmin(ReadOnlyAdmin):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
-    @admin.display(description="Fingerprint", ordering="fingerprint")
+    @admin.display(description="Fingerprint")
     def fingerprint_digits(self, key: Key) -> str:
         """Return the start of the fingerprint, readable."""
-        return short_fingerprint(key)
+        return key.short_fingerprint
 
 
 def _flow_page(key_id: uuid.UUID) -> str:

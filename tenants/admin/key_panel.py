@@ -98,7 +98,7 @@ def _version_row(
     return VersionRow(
         key=key,
         opens=key.opens(now),
-        fingerprint=short_fingerprint(key),
+        fingerprint=key.short_fingerprint,
         use=key_use.use_from(key, by_day, now=now),
         phrase=lifecycle.use_phrase(key) if lifecycle.needs_confirmation(key) else "",
         days_left=lifecycle.days_left(key, now),
@@ -137,14 +137,3 @@ def _history(flow: Flow) -> _History:
         if state and (not states or states[-1][1] != state):
             states.append((at, state))
     return {key_id: states for key_id, states in found.items() if states}
-
-
-def short_fingerprint(key: Key) -> str:
-    """Return the first 16 digits in groups of four: enough to tell keys apart by eye."""
-    return grouped(key.fingerprint)
-
-
-def grouped(fingerprint: str) -> str:
-    """Return the start of a fingerprint in groups of four digits."""
-    digits = fingerprint[:16]
-    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))

@@ -30,7 +30,8 @@ def require_loaded(flow: Flow, key: Key, override: str) -> dict[str, list[str]]:
     reasons = " ".join(_reason(process, stands) for process, stands in seen.missing)
     raise NotLoadedError(
         f"{key.title} cannot be promoted yet. {seen.summary}. {reasons} If there is no time for "
-        "that, promote it with a reason; such a process may then refuse requests."
+        "that, promote it with a reason; such a process may then refuse requests.",
+        key=key,
     )
 
 

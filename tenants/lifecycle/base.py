@@ -55,7 +55,13 @@ audit = audit_chain.append
 
 
 class LifecycleError(Exception):
-    """A verb cannot be done now. Nothing was changed; the message says what would help."""
+    """A verb cannot be done now. Nothing was changed; the message says what would help.
+
+    Where it is about a ``key``, the message ends with its fingerprint.
+    """
+
+    def __init__(self, text: str = "", *, key: Key | None = None) -> None:
+        super().__init__(f"{text} Fingerprint: {key.short_fingerprint}." if key else text)
 
 
 #: What the columns for a reason and a note take, in characters.

@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from crypto_schemes import keys as key_material
 from crypto_schemes.keys import Kind
-from tenants import at_rest
 from tenants.actors import Actor
 from tenants.clearance import Intent
+from tenants.key_material import open_material
 from tenants.lifecycle import second_person
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow
 from tenants.lifecycle.bundles import HandedText, PartnerBundle, bundle_of, is_for_partner
@@ -240,10 +240,11 @@ def _chosen(flow: Flow, ids: Collection[UUID] | None) -> list[Key]:
     for_partner = _names_for_partner(flow)
     for key in chosen:
         if key.purpose not in for_partner:
-            raise LifecycleError(f"{key.title} is not for the partner and is never handed over.")
+            text = f"{key.title} is not for the partner and is never handed over."
+            raise LifecycleError(text, key=key)
         if key.state not in _CURRENT:
             raise LifecycleError(
-                f"{key.title} is {key.state}. Hand over a staged or active version."
+                f"{key.title} is {key.state}. Hand over a staged or active version.", key=key
             )
     if len({key.purpose for key in chosen}) != len(chosen):
         raise LifecycleError("A link shows one version for each purpose. Make one link for each.")
@@ -272,7 +273,7 @@ def _bundle(flow: Flow, covered: Sequence[Key]) -> PartnerBundle:
         if spec.kind is Kind.RSA:
             plain = written = key.public_pem
         else:
-            material = at_rest.open_sealed(key.material, key.at_rest_context)
+            material = open_material(key)
             plain = key_material.material_to_text(spec, material)
             written = flow.contract.material_to_text(spec, material, options)
         texts.append(HandedText(spec=spec, plain=plain, written=written))

@@ -147,7 +147,8 @@ def insert_checked(
     known = locked.keys.filter(purpose=purpose, fingerprint=key.fingerprint).first()
     if known is not None:
         raise LifecycleError(
-            f"This secret is {known.title} of this flow already ({known.state}). Import another."
+            f"This secret is {known.title} of this flow already ({known.state}). Import another.",
+            key=known,
         )
     _refuse_used_elsewhere(key)
     said = {"purpose": purpose, "fingerprint": key.fingerprint}

@@ -49,7 +49,7 @@ def guard(key: Key, verb: str) -> None:
         advice = "Promote its successor instead, or revoke it."
     if key.state == KeyState.DESTROYED:
         advice = "Its material is gone for good."
-    raise LifecycleError(f"{key.title} is {key.state}. {advice}")
+    raise LifecycleError(f"{key.title} is {key.state}. {advice}", key=key)
 
 
 def end(actor: Actor, key: Key, state: KeyState, *, verb: str, reason: str) -> Key:

@@ -58,7 +58,7 @@ def table(keys: Iterable[Key], console: Console) -> None:
             Text(key.purpose),
             str(key.version),
             _standing(key, "%Y-%m-%d"),
-            key.fingerprint[:16],
+            key.short_fingerprint,
             f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
             str(key.use_count),
         )

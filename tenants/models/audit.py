@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from tenants.indexes import NewestFirst
 from tenants.models.clients import Client
 from tenants.models.flows import Flow
 from tenants.models.keys import Key
@@ -37,6 +38,17 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "audit entries"
+        # One for each way the list may be narrowed; tests/scale holds them to it.
+        indexes = [
+            models.Index(fields=("request_id",), name="audit_request_id"),
+            NewestFirst("verb", name="audit_verb"),
+            NewestFirst("actor", name="audit_actor"),
+            NewestFirst("actor", "verb", name="audit_actor_verb"),
+            NewestFirst("client", name="audit_client"),
+            NewestFirst("client", "verb", name="audit_client_verb"),
+            NewestFirst("flow", name="audit_flow"),
+            NewestFirst("key", name="audit_key"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(digest=""), name="audit_entry_is_chained")
         ]

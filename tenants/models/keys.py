@@ -8,6 +8,8 @@ from datetime import datetime
 from django.db import models
 from django.db.models import F, Q
 
+from crypto_schemes.keys import key_label, short_fingerprint
+from tenants.indexes import NewestFirst
 from tenants.models.flows import Flow
 
 
@@ -114,6 +116,10 @@ class Key(models.Model):
         ]
         indexes = [
             models.Index(F("flow"), F("state"), name="key_flow_state"),
+            models.Index(fields=("created_at",), name="key_created"),
+            NewestFirst("state", time="created_at", name="key_state_created"),
+            NewestFirst("purpose", time="created_at", name="key_purpose_created"),
+            models.Index(fields=("fingerprint",), name="key_fingerprint"),
             models.Index(
                 fields=("destroy_at",),
                 condition=Q(destroy_at__isnull=False),
@@ -127,7 +133,12 @@ class Key(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.purpose} v{self.version}"
+        return key_label(self.purpose, self.version, self.fingerprint)
+
+    @property
+    def short_fingerprint(self) -> str:
+        """Return the beginning of the fingerprint, as every page, log line and error shows it."""
+        return short_fingerprint(self.fingerprint)
 
     @property
     def title(self) -> str:

@@ -24,7 +24,8 @@ class _Forms(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append({"action": given.get("action", ""), "fields": {}})
+            method = given.get("method", "get").lower()
+            self.forms.append({"action": given.get("action", ""), "method": method, "fields": {}})
         if not self.forms:
             return
         fields = self.forms[-1]["fields"]
@@ -56,11 +57,16 @@ class _Forms(HTMLParser):
             self._textarea = None
 
 
-def form_of(html: str, field: str) -> dict[str, Any]:
-    """Return the fields of the form that has ``field``, as a browser would send them."""
+def forms_of(html: str) -> list[dict[str, Any]]:
+    """Return each form's ``action``, ``method`` and ``fields``, as a browser would send them."""
     parser = _Forms()
     parser.feed(html)
-    return next(dict(form["fields"]) for form in parser.forms if field in form["fields"])
+    return parser.forms
+
+
+def form_of(html: str, field: str) -> dict[str, Any]:
+    """Return the fields of the form that has ``field``, as a browser would send them."""
+    return next(dict(form["fields"]) for form in forms_of(html) if field in form["fields"])
 
 
 def new_flow_url(scheme: str, client: Client | None = None) -> str:

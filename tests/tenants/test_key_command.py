@@ -252,7 +252,7 @@ def test_for_people(run: Run, flow: Flow) -> None:
     table = run("list", "--flow", "citcall/p1")
     assert "citcall/p1" in table
     assert "api_key" in table
-    assert key.fingerprint[:16] in table
+    assert key.short_fingerprint in table
     assert secret not in table
     made = run("generate", "citcall/p1", "api_key")
     assert "citcall/p1/api_key/2: API key version 2 is staged." in made

@@ -289,7 +289,7 @@ def _cancel_destruction(given: Mapping[str, Any]) -> _Report:
 def _export_public(given: Mapping[str, Any]) -> _Report:
     key = find_key(given["key"])
     if not key.public_pem:
-        raise CommandError(f"{key.title} has no public half.")
+        raise lifecycle.LifecycleError(f"{key.title} has no public half.", key=key)
 
     def show(console: Console) -> None:
         console.print(Text(key.public_pem.rstrip("\n")), soft_wrap=True)
