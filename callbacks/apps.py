@@ -10,7 +10,9 @@ class CallbacksConfig(AppConfig):
     verbose_name = "Callbacks"
 
     def ready(self) -> None:
-        """Stop the start on networks that cannot be read, rather than the first call."""
-        from callbacks import ssrf  # noqa: PLC0415 - settings are needed first
+        """Register the channel; stop the start on networks that cannot be read."""
+        from callbacks import channels, ssrf  # noqa: PLC0415 - settings are needed first
+        from callbacks.callback_channel import CallbackChannel  # noqa: PLC0415 - as are models
 
         ssrf.policy()
+        channels.register(CallbackChannel())

@@ -19,14 +19,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from callbacks import schedule
+from callbacks import channels, schedule
+from callbacks.channels import Result
 from callbacks.models import Delivery, DeliveryState
-from callbacks.sender import Result
 
 logger = logging.getLogger(__name__)
 
@@ -64,16 +65,17 @@ def claim_due(
 def record(delivery: Delivery, result: Result) -> bool:
     """Write the result of the attempt that ``delivery`` was claimed for, and end the lease.
 
-    Returns False, and writes nothing, when the lease is another's by now.
+    The channel hears of it in the same transaction. Returns False, and writes nothing, when the
+    lease is another's by now.
     """
     now = timezone.now()
-    changes: dict[str, object] = {
+    changes: dict[str, Any] = {
         "lease_token": None,
         "leased_until": None,
         "last_status": result.status,
         "last_error": result.error[:64],
     }
-    wait = None if result.is_permanent else schedule.wait_after(delivery.step)
+    wait = _wait(delivery, result)
     if result.is_delivered:
         changes |= {"state": DeliveryState.DELIVERED, "delivered_at": now}
     elif wait is None:
@@ -83,10 +85,32 @@ def record(delivery: Delivery, result: Result) -> bool:
     held = Delivery.objects.filter(
         pk=delivery.pk, state=DeliveryState.PENDING, lease_token=delivery.lease_token
     )
-    if held.update(**changes) == 1:
-        return True
-    logger.warning("The lease on delivery %s ran out; the late result is dropped.", delivery.pk)
-    return False
+    try:
+        with transaction.atomic():
+            if held.update(**changes) != 1:
+                logger.warning(
+                    "The lease on delivery %s ran out; the late result is dropped.", delivery.pk
+                )
+                return False
+            for name, value in changes.items():
+                setattr(delivery, name, value)
+            if delivery.channel in channels.names():
+                channels.get(delivery.channel).settled(delivery, result)
+    except Exception as error:  # noqa: BLE001 - one bad channel must not stop the others
+        # The lease runs out, and the attempt is made again.
+        logger.error("Delivery %s: no record, %s", delivery.pk, type(error).__name__)  # noqa: TRY400
+        return False
+    return True
+
+
+def _wait(delivery: Delivery, result: Result) -> timedelta | None:
+    """Return how long to wait for the next attempt; None to give up."""
+    wait = None if result.is_permanent else schedule.wait_after(delivery.step)
+    if wait is None:
+        return None
+    if result.wait is not None:
+        return result.wait
+    return max(wait, result.rest or wait)
 
 
 def _free(now: datetime) -> Q:
@@ -131,4 +155,5 @@ def _lease(candidates: Iterable[uuid.UUID]) -> list[Delivery]:
             won.append(pk)
     if not won:
         return []
-    return list(Delivery.objects.filter(pk__in=won, lease_token=token).order_by("next_attempt_at"))
+    leased = Delivery.objects.select_related("flow").filter(pk__in=won, lease_token=token)
+    return list(leased.order_by("next_attempt_at"))

@@ -7,6 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from callbacks.channels import CALLBACK
 from tenants.models import Flow
 
 
@@ -19,7 +20,7 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One message to a flow's callback URL. The row is the truth, Celery only rings.
+    """One message to the outside. The row is the truth, Celery only rings.
 
     A worker holds it by a *lease*: a token nobody else has, until a time. Only the holder of
     the token writes a result (callbacks/claim.py).
@@ -27,6 +28,18 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     flow = models.ForeignKey(Flow, on_delete=models.PROTECT, related_name="deliveries")
+    channel = models.CharField(
+        max_length=32,
+        default=CALLBACK,
+        db_default=CALLBACK,
+        help_text="Which way out it takes (callbacks/channels.py).",
+    )
+    lane = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="Deliveries of one lane go out one by one, in the order they were made.",
+    )
     event = models.CharField(max_length=64, help_text="What happened, such as call.ended.")
     subject = models.CharField(
         max_length=64, blank=True, help_text="Which record it is about; never personal data."

@@ -16,8 +16,8 @@ from typing import Self
 from celery import shared_task
 
 from callbacks import claim, sender
+from callbacks.channels import Result
 from callbacks.models import Delivery
-from callbacks.sender import Result
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class _Round:
                 claim.record(delivery, prepared)
                 without_call = True
                 continue
-            call = self._calls.submit(sender.post, prepared)
+            call = self._calls.submit(sender.post, delivery, prepared)
             self._under_way[call] = delivery
             call.add_done_callback(lambda _: bell.set())
         return without_call

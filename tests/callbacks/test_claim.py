@@ -13,8 +13,8 @@ from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from callbacks import claim
+from callbacks.channels import Result
 from callbacks.models import Delivery
-from callbacks.sender import Result
 from tenants.lifecycle import IssuedFlow
 from tenants.models import Flow
 from tests.callbacks.outbox import change, expire_lease, make_due, put, row

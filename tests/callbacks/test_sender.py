@@ -12,8 +12,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from callbacks import sender
+from callbacks.channels import Message, Result
 from callbacks.models import Delivery
-from callbacks.sender import Message, Result
 from callbacks.transport import TimeLimits, Transport
 from crypto_schemes import registry
 from crypto_schemes.errors import KeyMaterialError
@@ -30,8 +30,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbound")]
 
 
 def attempt(delivery: Delivery) -> Result:
-    prepared = sender.prepare(change(delivery))
-    return sender.post(prepared) if isinstance(prepared, Message) else prepared
+    claimed = change(delivery)
+    prepared = sender.prepare(claimed)
+    return sender.post(claimed, prepared) if isinstance(prepared, Message) else prepared
 
 
 def opened(flow: Flow, request: Received) -> Any:
@@ -126,11 +127,23 @@ def test_during_a_rollover_old_and_new_secret_check(
         (Reply(status=299, body=b"x"), Result(status=299)),
         (Reply(status=301, headers={"Location": "/x"}), Result(status=301, error="http_301")),
         (Reply(status=404), Result(status=404, error="http_404")),
-        (Reply(status=410), Result(status=410, error="http_410")),
-        (Reply(status=500, body=b"stack"), Result(status=500, error="http_500")),
-        (Reply(hang_up=True), Result(error="protocol")),
+        (
+            Reply(status=410),
+            Result(status=410, error="http_410", is_permanent=True, disables=True),
+        ),
+        (Reply(status=408), Result(status=408, error="http_408", is_outage=True)),
+        (
+            Reply(status=429, headers={"Retry-After": "90"}),
+            Result(status=429, error="http_429", is_outage=True, rest=timedelta(seconds=90)),
+        ),
+        (Reply(status=400, headers={"Retry-After": "90"}), Result(status=400, error="http_400")),
+        (
+            Reply(status=500, body=b"stack"),
+            Result(status=500, error="http_500", is_outage=True),
+        ),
+        (Reply(hang_up=True), Result(error="protocol", is_outage=True)),
         (Reply(body=b"x" * 300_000), Result(status=200, error="too_large")),
-        (Reply(body=b"x" * 9, cut=3), Result(status=200, error="protocol")),
+        (Reply(body=b"x" * 9, cut=3), Result(status=200, error="protocol", is_outage=True)),
     ],
 )
 def test_a_2xx_read_to_its_end_is_success_and_nothing_else(
@@ -162,7 +175,7 @@ def test_a_slow_receiver_is_left(
     monkeypatch.setattr(sender, "LIMITS", TimeLimits(connect=1, read=0.2, total=0.2))
     receiver.next(Reply(delay=3))
     delivery = put(make_flow("citcall", callback_url=receiver.url).flow)
-    assert attempt(delivery) == Result(error="timeout")
+    assert attempt(delivery) == Result(error="timeout", is_outage=True)
 
 
 class TestNothingIsSent:

@@ -1,0 +1,74 @@
+"""The channel ``callback``: the contract's body, signed, to the flow's callback URL.
+
+The body is sealed and signed at each attempt, so its time stamps are fresh; the ``webhook-id`` is
+the delivery's and the same at every attempt, so a receiver can recognise a repetition.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from callbacks import channels, retry_after, signing
+from callbacks.channels import Channel, Message, Result
+from tenants.keyring import keyring
+from tenants.models import Flow
+
+if TYPE_CHECKING:
+    from callbacks.models import Delivery
+    from callbacks.transport import HttpAnswer
+
+USER_AGENT = "Sealgate-Callbacks/1"
+#: Answers that say the receiver as a whole is away or overrun; every 5xx is one of them too.
+_AWAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class CallbackChannel(Channel):
+    """Posts what the flow's contract makes of the body."""
+
+    name = channels.CALLBACK
+
+    def is_wanted(self, flow_id: str) -> bool:
+        """Return whether the flow has a callback URL."""
+        return Flow.objects.filter(pk=flow_id).exclude(callback_url="").exists()
+
+    def prepare(self, delivery: Delivery, now: float) -> Message | Result:
+        """Seal and sign; a flow that is disabled or lost its URL goes on along the schedule."""
+        flow = keyring.by_flow_id(str(delivery.flow_id))
+        if flow is None:
+            return Result(error="flow_disabled")
+        if not flow.callback_url:
+            return Result(error="no_callback_url")
+        credentials = flow.credentials(now)
+        payload = channels.opened_body(delivery)
+        sealed = flow.scheme.seal_callback(payload, credentials, flow.options, now=now)
+        return Message(
+            url=flow.callback_url,
+            body=sealed.body,
+            headers={
+                **sealed.headers,
+                "Content-Type": sealed.content_type,
+                "User-Agent": USER_AGENT,
+                **signing.headers(credentials, str(delivery.pk), int(now), sealed.body),
+            },
+        )
+
+    def judge(self, delivery: Delivery, answer: HttpAnswer) -> Result:
+        """Return success for a 2xx answer with the contract's own acknowledgement, if it has one.
+
+        410 says that the receiver wants nothing more, ever (Standard Webhooks): the endpoint is
+        disabled. Redirects are not followed.
+        """
+        status = answer.status
+        if answer.is_success:
+            taken = delivery.flow.contract.callback_acknowledged(answer.body)
+            return Result(status=status, error="" if taken else "not_acknowledged")
+        if status == HTTPStatus.GONE:
+            return Result(status=status, error="http_410", is_permanent=True, disables=True)
+        is_outage = status in _AWAY or status >= 500
+        return Result(
+            status=status,
+            error=f"http_{status}",
+            is_outage=is_outage,
+            rest=retry_after.read(answer.headers.get("retry-after")) if is_outage else None,
+        )
