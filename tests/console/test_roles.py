@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
 from callbacks.models import Delivery
 from tenants import lifecycle
@@ -128,7 +129,7 @@ def test_buttons(role: str, staged: Key, delivery: Delivery, actor: Actor) -> No
 
 @pytest.mark.parametrize("role", sorted(LOOKING))
 def test_retries_of_callbacks(role: str, delivery: Delivery) -> None:
-    Delivery.objects.filter(pk=delivery.pk).update(state="failed")
+    Delivery.objects.filter(pk=delivery.pk).update(state="failed", settled_at=timezone.now())
     data = {"action": "retry", "_selected_action": str(delivery.pk)}
     sign_in_as(role).post(reverse("admin:callbacks_delivery_changelist"), data)
     retried = Delivery.objects.get(pk=delivery.pk).state == "pending"
