@@ -35,6 +35,7 @@ from callbacks import resolver, ssrf
 from callbacks.errors import Kind, TransportError
 from callbacks.resolver import Resolve
 from callbacks.sockets import DeadlineTLSSocket, OngoingCall, dial, ongoing
+from callbacks.timings import Stopwatch, Timings
 
 # Its debug lines and warnings quote URLs, and those may hold secrets in their query.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -64,6 +65,7 @@ class HttpAnswer:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    timings: Timings = field(default=Timings(), repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -76,6 +78,7 @@ class _Request:
     method: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
+    require_tls: bool = False
 
 
 class _Response(http.client.HTTPResponse):
@@ -158,12 +161,14 @@ class Transport:
         *,
         limits: TimeLimits,
         max_answer: int,
+        require_tls: bool = False,
     ) -> HttpAnswer:
         """POST ``body`` and return the answer, whatever its status.
 
-        ``max_answer`` is the largest answer taken, in bytes. Raises TransportError.
+        ``max_answer`` is the largest answer taken, in bytes; with ``require_tls`` plain HTTP
+        goes to allow-listed networks only. Raises TransportError, which says where the time went.
         """
-        return self._call(url, _Request("POST", headers, body), limits, max_answer)
+        return self._call(url, _Request("POST", headers, body, require_tls), limits, max_answer)
 
     def get(
         self, url: str, headers: Mapping[str, str], *, limits: TimeLimits, max_answer: int
@@ -181,6 +186,8 @@ class Transport:
             connect_by=started + min(limits.connect, limits.total),
             done_by=started + limits.total,
             read_seconds=limits.read,
+            watch=Stopwatch(),
+            require_tls=request.require_tls,
         )
         pool = self._pools().connection_from_host(parts.host, parts.port, parts.scheme)
         token = ongoing.set(call)
@@ -193,6 +200,9 @@ class Transport:
                     if call.dialled or call.sent or error.kind is not Kind.PROTOCOL:
                         raise
             return _exchange(pool, call, request, max_answer)
+        except TransportError as error:
+            error.timings = call.watch.stop()
+            raise
         finally:
             ongoing.reset(token)
 
@@ -262,6 +272,7 @@ def _exchange(
         status=response.status,
         headers={name.lower(): value for name, value in response.headers.items()},
         body=answer,
+        timings=call.watch.stop(),
     )
 
 
