@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from callbacks import actions as deliveries
+from callbacks import transport
 from callbacks.channels import Result
 from callbacks.models import Delivery
 from flows_endpoint.whatsapp_flows import messages
 from flows_endpoint.whatsapp_flows.channel import CloudResult, WhatsappChannel
+from flows_endpoint.whatsapp_flows.cloud import client
 from flows_endpoint.whatsapp_flows.models import FlowAlert, WhatsappMessage
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -129,18 +133,24 @@ def test_a_refused_login_stops_the_way_and_tells_everybody(
 
 def test_a_refused_login_disables_the_endpoint(sender: Phone, cloud: CloudApi) -> None:
     cloud.fail(190)
-    answer = _answer(cloud, sender)
+    answer = judged(sender)
     assert (answer.disables, answer.is_permanent, answer.error) == (True, False, "cloud_190")
 
 
-def _answer(cloud: CloudApi, phone: Phone) -> Result:
-    """Return what the channel makes of the stand-in's next answer."""
-    from callbacks import sender as engine  # noqa: PLC0415 - a name that is taken here
-
-    send(phone)
-    prepared = engine.prepare(delivery())
+def judged(phone: Phone) -> Result:
+    """Return what the channel makes of the answer to a new message."""
+    sent = send(phone)
+    row = Delivery.objects.get(subject=str(sent.pk))
+    prepared = WhatsappChannel().prepare(row, time.time())
     assert not isinstance(prepared, Result)
-    return engine.post(delivery(), prepared)
+    answer = transport.shared.post(
+        prepared.url,
+        prepared.body,
+        prepared.headers,
+        limits=client.LIMITS,
+        max_answer=client.MAX_ANSWER,
+    )
+    return WhatsappChannel().judge(row, answer)
 
 
 def test_the_alert_ends_with_the_next_message_that_is_taken(sender: Phone, cloud: CloudApi) -> None:
@@ -148,20 +158,15 @@ def test_the_alert_ends_with_the_next_message_that_is_taken(sender: Phone, cloud
     send(sender)
     run()
     assert FlowAlert.objects.get().closed_at is None
-    WhatsappMessage.objects.all().delete()
-    Delivery.objects.all().delete()
-    send(sender)
-    run()
+    WhatsappChannel().settled(delivery(), CloudResult(status=200, wamid="wamid.A"))
     assert message().state == "accepted"
     assert FlowAlert.objects.get().closed_at is not None
 
 
 def test_an_outage_is_told_from_a_refusal(sender: Phone, cloud: CloudApi) -> None:
     for code, is_outage in ((131000, True), (131016, True), (130429, False), (131056, False)):
-        WhatsappMessage.objects.all().delete()
-        Delivery.objects.all().delete()
         cloud.fail(code)
-        result = _answer(cloud, sender)
+        result = judged(sender)
         assert (result.is_outage, result.disables) == (is_outage, False), code
 
 
@@ -170,17 +175,8 @@ def test_retry_after_is_honoured_where_waiting_helps(sender: Phone, settings: An
     with Receiver() as receiver:
         receiver.default = Reply(status=429, body=body, headers={"Retry-After": "600"})
         settings.WHATSAPP_API_URL = receiver.url
-        result = _answer_of(sender)
+        result = judged(sender)
     assert result.rest == timedelta(seconds=600)
-
-
-def _answer_of(phone: Phone) -> Result:
-    from callbacks import sender as engine  # noqa: PLC0415
-
-    send(phone)
-    prepared = engine.prepare(delivery())
-    assert not isinstance(prepared, Result)
-    return engine.post(delivery(), prepared)
 
 
 def test_what_is_missing_is_waited_for(
@@ -213,10 +209,13 @@ def test_the_use_of_the_token_is_counted(sender: Phone, cloud: CloudApi) -> None
 def test_an_accepted_message_is_not_sent_again(sender: Phone, cloud: CloudApi) -> None:
     send(sender)
     run()
-    Delivery.objects.update(state="pending", delivered_at=None, next_attempt_at=timezone.now())
-    run()
-    assert (delivery().state, delivery().attempts) == ("delivered", 2)
-    assert len(cloud.messages) == len(cloud.seen) == 1
+    again = WhatsappChannel().prepare(delivery(), time.time())
+    assert isinstance(again, Result)
+    assert again.is_delivered
+    # A result without a new id changes nothing on the message.
+    before = WhatsappMessage.objects.values().get()
+    WhatsappChannel().settled(delivery(), again)
+    assert WhatsappMessage.objects.values().get() == before
 
 
 def test_a_message_whose_answer_was_lost_is_not_sent_again_once_a_status_tells_of_it(
@@ -236,12 +235,14 @@ def test_a_message_whose_answer_was_lost_is_not_sent_again_once_a_status_tells_o
     assert message().state == "read"
 
 
-def test_a_message_that_failed_may_be_tried_again_by_hand(sender: Phone, cloud: CloudApi) -> None:
+def test_a_message_that_failed_may_be_tried_again_by_hand(
+    sender: Phone, cloud: CloudApi, actor: Actor
+) -> None:
     cloud.fail(131026)
     send(sender)
     run()
     assert message().state == "failed"
-    Delivery.objects.update(state="pending", next_attempt_at=timezone.now())
+    assert deliveries.retry_now(actor, [delivery().pk]) == 1
     run()
     assert (message().state, message().code) == ("accepted", None)
 
@@ -250,11 +251,10 @@ def test_one_that_failed_after_it_was_accepted_may_not(sender: Phone, cloud: Clo
     send(sender)
     run()
     arrive(sender, webhooks.status(cloud.messages[0].wamid, "failed", code=131026))
-    Delivery.objects.update(state="pending", delivered_at=None, next_attempt_at=timezone.now())
-    run()
-    assert (delivery().state, delivery().last_error) == ("failed", "message_gone")
+    again = WhatsappChannel().prepare(delivery(), time.time())
+    assert isinstance(again, Result)
+    assert (again.error, again.is_permanent) == ("message_gone", True)
     assert (message().state, message().code) == ("failed", 131026)
-    assert len(cloud.messages) == 1
 
 
 @pytest.mark.parametrize("subject", ["", "x", "00000000-0000-0000-0000-000000000000"])

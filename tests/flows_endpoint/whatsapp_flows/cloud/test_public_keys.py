@@ -70,7 +70,7 @@ def test_the_whole_rotation_serves_every_phone_at_every_moment(
     lifecycle.promote_key(actor, new.key)
     assert look(sender).verdict == "active"
     both_serve()
-    lifecycle.retire_key(actor, Key.objects.get(purpose="whatsapp_rsa", version=1))
+    key_life.retire(actor, Key.objects.get(purpose="whatsapp_rsa", version=1))
     sender.public_key = new.secret
     assert sender.send(PING).status == 200
     assert not FlowAlert.objects.exists()
@@ -86,7 +86,7 @@ def test_the_wrong_order_is_told(
         assert look(sender).verdict == "old"
     assert open_alerts() == [("PUBLIC_KEY", "old")]
     assert "PUBLIC_KEY" in caplog.text
-    lifecycle.retire_key(actor, Key.objects.get(purpose="whatsapp_rsa", version=1))
+    key_life.retire(actor, Key.objects.get(purpose="whatsapp_rsa", version=1))
     assert look(sender).verdict == "foreign"
     assert open_alerts() == [("PUBLIC_KEY", "foreign")]
     actions.upload_public_key(actor, sender.flow)
@@ -121,7 +121,7 @@ def test_a_version_that_ends_is_not_uploaded(
     new = lifecycle.generate_key(actor, sender.flow, "whatsapp_rsa")
     lifecycle.promote_key(actor, new.key)
     if state in {"retired", "destroyed"}:
-        lifecycle.retire_key(actor, key)
+        key_life.retire(actor, key)
     if state == "revoked":
         lifecycle.revoke_key(actor, key, reason="leaked")
     if state == "destroyed":

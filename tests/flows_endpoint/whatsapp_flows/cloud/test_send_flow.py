@@ -126,7 +126,8 @@ def test_messages_of_one_user_share_a_lane(sender: Phone) -> None:
     with transaction.atomic():
         for to in (USER, USER, "15550002222", "US.1349"):
             messages.send_text(snapshot(sender), to, "Hello.")
-    lanes = list(Delivery.objects.order_by("created_at").values_list("lane", flat=True))
+    rows = Delivery.objects.order_by("created_at")
+    lanes = [row.lane for row in rows]
     assert len(set(lanes)) == 3
     assert lanes[0] == lanes[1]
     assert USER not in "".join(lanes)

@@ -31,7 +31,7 @@ from tests.cloud_api import CloudApi, webhooks
 from tests.flows_endpoint.whatsapp_flows.cloud.conftest import MakeSender
 from tests.flows_endpoint.whatsapp_flows.cloud.steps import USER, arrive, events, run
 from tests.flows_endpoint.whatsapp_flows.platform import Phone, opened_json
-from tests.support import other_process
+from tests.support import key_life, other_process
 
 pytestmark = pytest.mark.django_db
 #: What the platform asks for.
@@ -249,7 +249,7 @@ def test_no_update_is_refused_while_the_app_secret_changes(sender: Phone, actor:
     for secret in (old, "0123456789abcdef0123456789abcdef"):
         sender.secret = secret
         deliver(sender, *statuses(1))
-    lifecycle.retire_key(actor, sender.flow.keys.get(purpose="app_secret", version=1))
+    key_life.retire(actor, sender.flow.keys.get(purpose="app_secret", version=1))
     deliver(sender, *statuses(1))
     sender.secret = old
     assert sender.deliver(webhooks.delivery(*statuses(1))).status_code == 403
