@@ -22,6 +22,9 @@ _SCRIPT: Final = Path(__file__).with_name("replay.lua")
 CONNECTIONS: Final = 12
 #: How many more requests are sealed than a run is expected to need.
 _RESERVE: Final = 1.35
+#: How often, and with how many times as many, a run is begun again whose requests did not last.
+_TRIES: Final = 4
+_MORE: Final = 2.5
 
 
 class LoadError(Exception):
@@ -56,14 +59,25 @@ def require_wrk() -> str:
 def throughput(web: Web, stream: Iterator[Sent], seconds: float, var: Path) -> Run:
     """Return how much ``web`` serves of ``stream`` in ``seconds``, after a short warm-up.
 
-    Raises LoadError when answers failed.
+    The warm-up also tells how many requests have to be sealed. Raises LoadError when answers
+    failed, or the requests did not last.
     """
-    first = _wrk(web, list(islice(stream, 3000)), max(1.0, seconds / 5), var)
-    count = int(first.rate * seconds * _RESERVE) + 500
-    return _wrk(web, list(islice(stream, count)), seconds, var)
+    warm = _until_enough(web, stream, 2000, 1, var)
+    return _until_enough(web, stream, int(warm.rate * seconds * _RESERVE) + 500, seconds, var)
 
 
-def _wrk(web: Web, requests: Sequence[Sent], seconds: float, var: Path) -> Run:
+def _until_enough(web: Web, stream: Iterator[Sent], count: int, seconds: float, var: Path) -> Run:
+    """Return a run of ``seconds`` that did not use up its requests."""
+    for _ in range(_TRIES):
+        run = _wrk(web, list(islice(stream, count)), seconds, var)
+        if run is not None:
+            return run
+        count = int(count * _MORE)
+    raise LoadError(f"{count} requests did not last for {seconds:g} s.")
+
+
+def _wrk(web: Web, requests: Sequence[Sent], seconds: float, var: Path) -> Run | None:
+    """Return the run, or None where ``requests`` did not last."""
     host = f"127.0.0.1:{web.port}"
     file = var / "requests"
     with file.open("wb") as output:
@@ -87,14 +101,18 @@ def _wrk(web: Web, requests: Sequence[Sent], seconds: float, var: Path) -> Run:
     if done.returncode or not lines:
         raise LoadError(f"wrk failed: {done.stderr or done.stdout}")
     said = json.loads(lines[-1])
+    if said["ran_out"]:
+        return None
     if said["bad_status"] or said["broken"]:
         raise LoadError(f"{said['bad_status']} answers were errors, {said['broken']} did not come.")
-    count = min(said["requests"], len(requests))
-    rate = count / said["seconds"]
-    if said["ran_out"]:
-        # Too few were sealed: the rest of the time went to probes, which cost less.
-        rate = len(requests) / said["seconds"]
-    return Run(count, rate, count / spent if spent else 0.0, said["p50_ms"], said["p99_ms"])
+    count = said["requests"]
+    return Run(
+        requests=count,
+        rate=count / said["seconds"],
+        core_rate=count / spent if spent else 0.0,
+        p50_ms=said["p50_ms"],
+        p99_ms=said["p99_ms"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

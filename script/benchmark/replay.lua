@@ -13,12 +13,10 @@ function init(args)
   file:close()
 end
 
--- When all are used up a probe goes out in place of a request, and is counted.
-local used_up = 0
+-- When all are used up a probe goes out in place of a request, and the run does not count.
 function request()
   at = at + 1
   if at > #requests then
-    used_up = 1
     wrk.thread:set("used_up", 1)
     return "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
   end
