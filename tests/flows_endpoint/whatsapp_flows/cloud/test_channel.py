@@ -94,7 +94,9 @@ def test_a_pair_waits_longer_and_longer(sender: Phone, cloud: CloudApi) -> None:
     for _ in range(4):
         before = timezone.now()
         run()
-        waited.append((delivery().next_attempt_at - before).total_seconds())
+        next_attempt_at = delivery().next_attempt_at
+        assert next_attempt_at is not None
+        waited.append((next_attempt_at - before).total_seconds())
     assert [round(seconds) for seconds in waited] == [1, 4, 16, 64]
     run()
     assert message().state == "accepted"
