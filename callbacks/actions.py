@@ -35,9 +35,18 @@ def retry_now(actor: Actor, delivery_ids: Iterable[UUID]) -> int:
     for delivery in found:
         before = {"state": str(delivery.state), "step": delivery.step}
         delivery.state, delivery.step, delivery.next_attempt_at = DeliveryState.PENDING, 0, now
-        delivery.lease_token = delivery.leased_until = None
+        delivery.lease_token = delivery.leased_until = delivery.settled_at = None
+        delivery.round_at = None
         delivery.save(
-            update_fields=["state", "step", "next_attempt_at", "lease_token", "leased_until"]
+            update_fields=[
+                "state",
+                "step",
+                "next_attempt_at",
+                "lease_token",
+                "leased_until",
+                "settled_at",
+                "round_at",
+            ]
         )
         audit_chain.append(
             actor,

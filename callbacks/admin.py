@@ -44,7 +44,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "last_status",
         "last_error",
         "created_at",
-        "delivered_at",
+        "settled_at",
     )
     actions = ("retry",)
 

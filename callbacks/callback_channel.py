@@ -9,14 +9,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from callbacks import channels, retry_after, signing
+from callbacks import channels, endpoint_auth, retry_after, signing
 from callbacks.channels import Channel, Message, Result
 from tenants.keyring import keyring
-from tenants.models import Flow
 
 if TYPE_CHECKING:
     from callbacks.models import Delivery
     from callbacks.transport import HttpAnswer
+    from tenants.models import Flow
 
 USER_AGENT = "Sealgate-Callbacks/1"
 #: Answers that say the receiver as a whole is away or overrun; every 5xx is one of them too.
@@ -28,12 +28,16 @@ class CallbackChannel(Channel):
 
     name = channels.CALLBACK
 
-    def is_wanted(self, flow_id: str) -> bool:
+    def is_wanted(self, flow: Flow) -> bool:
         """Return whether the flow has a callback URL."""
-        return Flow.objects.filter(pk=flow_id).exclude(callback_url="").exists()
+        return bool(flow.callback_url)
 
     def prepare(self, delivery: Delivery, now: float) -> Message | Result:
-        """Seal and sign; a flow that is disabled or lost its URL goes on along the schedule."""
+        """Seal, sign and authenticate.
+
+        A flow that is disabled or has lost its URL goes on along the schedule. Where the contract
+        and the endpoint both set a header, the endpoint's stands.
+        """
         flow = keyring.by_flow_id(str(delivery.flow_id))
         if flow is None:
             return Result(error="flow_disabled")
@@ -42,15 +46,21 @@ class CallbackChannel(Channel):
         credentials = flow.credentials(now)
         payload = channels.opened_body(delivery)
         sealed = flow.scheme.seal_callback(payload, credentials, flow.options, now=now)
+        own = endpoint_auth.headers(delivery.endpoint, credentials)
+        taken = {name.lower() for name in own}
         return Message(
             url=flow.callback_url,
             body=sealed.body,
             headers={
-                **sealed.headers,
+                **{
+                    name: text for name, text in sealed.headers.items() if name.lower() not in taken
+                },
+                **own,
                 "Content-Type": sealed.content_type,
                 "User-Agent": USER_AGENT,
                 **signing.headers(credentials, str(delivery.pk), int(now), sealed.body),
             },
+            require_tls=not flow.is_sandbox,
         )
 
     def judge(self, delivery: Delivery, answer: HttpAnswer) -> Result:

@@ -26,6 +26,7 @@ from tenants import at_rest
 if TYPE_CHECKING:
     from callbacks.models import Delivery
     from callbacks.transport import HttpAnswer
+    from tenants.models import Flow
 
 #: The channel of a delivery that names none.
 CALLBACK: Final = "callback"
@@ -62,11 +63,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A delivery sealed, signed and ready to post."""
+    """A delivery sealed, signed and ready to post.
+
+    ``secrets`` are masked where the receiver repeats them, as are all header values. Plain HTTP
+    goes to allow-listed networks only, unless ``require_tls`` is off.
+    """
 
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    require_tls: bool = field(default=True, repr=False)
 
 
 class Channel(ABC):
@@ -74,8 +81,8 @@ class Channel(ABC):
 
     name: ClassVar[str]
 
-    def is_wanted(self, flow_id: str) -> bool:
-        """Return whether a delivery of the flow is to be written at all. Reads the database."""
+    def is_wanted(self, flow: Flow) -> bool:
+        """Return whether a delivery of ``flow`` is to be written at all."""
         return True
 
     @abstractmethod
@@ -88,7 +95,10 @@ class Channel(ABC):
 
     @abstractmethod
     def judge(self, delivery: Delivery, answer: HttpAnswer) -> Result:
-        """Return what ``answer`` means. Touches no database; the delivery's flow is loaded."""
+        """Return what ``answer`` means.
+
+        Touches no database; the delivery's flow and endpoint are loaded.
+        """
 
     def settled(self, delivery: Delivery, result: Result) -> None:  # noqa: B027 - may do nothing
         """Hear of the result of an attempt, inside the transaction that writes it.

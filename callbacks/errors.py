@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from callbacks.timings import Timings
+
 
 class Kind(StrEnum):
     """Where an outgoing call stopped."""
 
     BAD_URL = "bad_url"  # not an address that can be called, or a header that cannot be sent
     REFUSED_ADDRESS = "refused_address"  # the address or port must not be dialled
+    INSECURE = "insecure"  # plain HTTP to a machine outside the allow-listed networks
     DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
@@ -34,3 +37,5 @@ class TransportError(Exception):
         self.what = what
         self.permanent = permanent
         self.status = status
+        #: Where the time went, once the call is over.
+        self.timings = Timings()

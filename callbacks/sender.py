@@ -9,10 +9,14 @@ from __future__ import annotations
 import logging
 import time
 
-from callbacks import channels, schedule, transport
+from django.utils import timezone
+
+from callbacks import channels, masking, schedule, transport
+from callbacks.attempt import Call
 from callbacks.channels import Message, Result
 from callbacks.errors import Kind, TransportError
 from callbacks.models import Delivery
+from callbacks.timings import Timings
 from callbacks.transport import TimeLimits
 from crypto_schemes.errors import SchemeError, SealError
 from tenants.at_rest import AtRestError
@@ -32,7 +36,7 @@ def prepare(delivery: Delivery) -> Message | Result:
     Reads the database. A flow that is disabled or has lost its URL, a body that cannot be
     read and a key that is missing go on along the schedule: somebody may mend them.
     """
-    if delivery.step > schedule.MOST_ATTEMPTS:
+    if delivery.step > schedule.most_attempts(delivery.endpoint.schedule):
         # The last attempt never came back: whoever made it died, as did those before, perhaps.
         return Result(error="worker_lost", is_permanent=True)
     try:
@@ -53,8 +57,10 @@ def prepare(delivery: Delivery) -> Message | Result:
         return Result(error=f"internal:{type(error).__name__}")
 
 
-def post(delivery: Delivery, message: Message) -> Result:
+def post(delivery: Delivery, message: Message) -> tuple[Result, Call]:
     """Send ``message`` and have the channel judge the answer. Touches the network only."""
+    started_at = timezone.now()
+    timings, body = Timings(), b""
     try:
         answer = transport.shared.post(
             message.url,
@@ -62,10 +68,13 @@ def post(delivery: Delivery, message: Message) -> Result:
             message.headers,
             limits=LIMITS,
             max_answer=MAX_ACKNOWLEDGEMENT,
+            require_tls=message.require_tls,
         )
-        return channels.get(delivery.channel).judge(delivery, answer)
+        timings, body = answer.timings, answer.body
+        result = channels.get(delivery.channel).judge(delivery, answer)
     except TransportError as error:
-        return Result(
+        timings = error.timings
+        result = Result(
             status=error.status,
             error=error.kind.value,
             is_permanent=error.permanent,
@@ -73,4 +82,6 @@ def post(delivery: Delivery, message: Message) -> Result:
         )
     except Exception as error:  # noqa: BLE001 - one bad delivery must not stop the others
         logger.error("A callback met an unexpected %s", type(error).__name__)  # noqa: TRY400
-        return Result(error=f"internal:{type(error).__name__}")
+        result = Result(error=f"internal:{type(error).__name__}")
+    kept = masking.excerpt(body, message.headers, message.secrets) if body else b""
+    return result, Call(started_at, timings, kept)

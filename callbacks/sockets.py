@@ -22,6 +22,7 @@ from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
 from callbacks.resolver import Resolve
 from callbacks.ssrf import Address, OutboundPolicy
+from callbacks.timings import Stopwatch
 from tenants.outbound_urls import OutboundUrl
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class OngoingCall:
     connect_by: float
     done_by: float
     read_seconds: float
+    watch: Stopwatch
+    require_tls: bool = False
     dialled: bool = False
     sending: bool = False
     sent: int = 0
@@ -59,7 +62,7 @@ class DeadlineSocket(socket.socket):
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
         """Receive within the call's time."""
         _limit(self)
-        return super().recv_into(buffer, nbytes, flags)
+        return _noted(super().recv_into(buffer, nbytes, flags))
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send within the call's time."""
@@ -81,7 +84,7 @@ class DeadlineTLSSocket(ssl.SSLSocket):
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive within the call's time."""
         _limit(self)
-        return super().recv_into(buffer, nbytes, flags)
+        return _noted(super().recv_into(buffer, nbytes, flags))
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send within the call's time."""
@@ -101,12 +104,16 @@ def dial() -> DeadlineSocket:
     call.dialled = True
     url = call.url
     literal = url.literal
+    call.watch.dial("connect" if literal is not None else "dns")
     if literal is not None:
         call.policy.check(literal, url.port, permanent=True)
         addresses = [literal]
     else:
         found = call.resolve(url.host, call.connect_by - time.monotonic())
         addresses = ssrf.checked(found, url.port, call.policy)
+        call.watch.begin("connect")
+    if call.require_tls and url.scheme != "https":
+        call.policy.check_plain(addresses, permanent=literal is not None)
     failure: OSError = TimeoutError()
     for number, address in enumerate(addresses):
         left = call.connect_by - time.monotonic()
@@ -117,6 +124,7 @@ def dial() -> DeadlineSocket:
         except OSError as error:
             failure = error
             continue
+        call.watch.begin("tls" if url.scheme == "https" else "first_byte")
         # A TLS handshake takes the socket's time-out as the limit of the whole handshake.
         connection.settimeout(max(0.001, call.connect_by - time.monotonic()))
         return connection
@@ -142,11 +150,21 @@ def _limit(connection: socket.socket) -> None:
     connection.settimeout(_call().seconds_for_one_operation())
 
 
+def _noted(received: int) -> int:
+    """Note the first byte of the answer."""
+    watch = _call().watch
+    if received and watch.phase == "first_byte":
+        watch.begin("rest")
+    return received
+
+
 @contextmanager
 def _sending(connection: socket.socket) -> Iterator[OngoingCall]:
     call = _call()
     _limit(connection)
     call.sending = True
+    if call.watch.phase == "tls":
+        call.watch.begin("first_byte")
     try:
         yield call
     except TimeoutError:

@@ -14,7 +14,7 @@ RFC 6052 (NAT64), RFC 3056 and 7526 (6to4), RFC 4380 (Teredo).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import (
@@ -104,6 +104,19 @@ class OutboundPolicy:
             raise TransportError(
                 Kind.REFUSED_ADDRESS,
                 "The port is not in SEALGATE_OUTBOUND_PORTS.",
+                permanent=permanent,
+            )
+
+    def check_plain(self, addresses: Iterable[Address], *, permanent: bool = False) -> None:
+        """Raise TransportError (insecure) unless all ``addresses`` are in allow-listed networks.
+
+        Plain HTTP is for sandboxes and for networks the operator vouches for.
+        """
+        if not all(self.exempts(address) for address in addresses):
+            raise TransportError(
+                Kind.INSECURE,
+                "Plain HTTP leaves the installation. Use https, or list the receiver's network in "
+                "SEALGATE_OUTBOUND_ALLOW.",
                 permanent=permanent,
             )
 

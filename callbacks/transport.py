@@ -35,6 +35,7 @@ from callbacks import resolver, ssrf
 from callbacks.errors import Kind, TransportError
 from callbacks.resolver import Resolve
 from callbacks.sockets import DeadlineTLSSocket, OngoingCall, dial, ongoing
+from callbacks.timings import Stopwatch, Timings
 
 # Its debug lines and warnings quote URLs, and those may hold secrets in their query.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -64,6 +65,7 @@ class HttpAnswer:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    timings: Timings = field(default=Timings(), repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -158,20 +160,31 @@ class Transport:
         *,
         limits: TimeLimits,
         max_answer: int,
+        require_tls: bool = True,
     ) -> HttpAnswer:
         """POST ``body`` and return the answer, whatever its status.
 
-        ``max_answer`` is the largest answer taken, in bytes. Raises TransportError.
+        ``max_answer`` is the largest answer taken, in bytes. Plain HTTP goes to allow-listed
+        networks only, unless ``require_tls`` is off. Raises TransportError, which says where the
+        time went.
         """
-        return self._call(url, _Request("POST", headers, body), limits, max_answer)
+        request = _Request("POST", headers, body)
+        return self._call(url, request, limits, max_answer, require_tls)
 
     def get(
         self, url: str, headers: Mapping[str, str], *, limits: TimeLimits, max_answer: int
     ) -> HttpAnswer:
         """GET ``url`` and return the answer, as :meth:`post` does."""
-        return self._call(url, _Request("GET", headers), limits, max_answer)
+        return self._call(url, _Request("GET", headers), limits, max_answer, require_tls=True)
 
-    def _call(self, url: str, request: _Request, limits: TimeLimits, max_answer: int) -> HttpAnswer:
+    def _call(
+        self,
+        url: str,
+        request: _Request,
+        limits: TimeLimits,
+        max_answer: int,
+        require_tls: bool,  # noqa: FBT001
+    ) -> HttpAnswer:
         parts = ssrf.parsed(url)
         started = time.monotonic()
         call = OngoingCall(
@@ -181,6 +194,8 @@ class Transport:
             connect_by=started + min(limits.connect, limits.total),
             done_by=started + limits.total,
             read_seconds=limits.read,
+            watch=Stopwatch(),
+            require_tls=require_tls,
         )
         pool = self._pools().connection_from_host(parts.host, parts.port, parts.scheme)
         token = ongoing.set(call)
@@ -193,6 +208,9 @@ class Transport:
                     if call.dialled or call.sent or error.kind is not Kind.PROTOCOL:
                         raise
             return _exchange(pool, call, request, max_answer)
+        except TransportError as error:
+            error.timings = call.watch.stop()
+            raise
         finally:
             ongoing.reset(token)
 
@@ -262,6 +280,7 @@ def _exchange(
         status=response.status,
         headers={name.lower(): value for name, value in response.headers.items()},
         body=answer,
+        timings=call.watch.stop(),
     )
 
 

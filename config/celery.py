@@ -7,11 +7,14 @@ from typing import Any
 
 from celery import Celery, signals
 
+from callbacks.sweeper import Sweeper
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("sealgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(Sweeper)
 
 
 @signals.worker_ready.connect

@@ -50,6 +50,20 @@ CALLBACK_SIGNING = PurposeSpec(
     alphabet="base64",
     pattern=r"whsec_[A-Za-z0-9+/]{32,88}={0,2}",
 )
+#: What callbacks authenticate with, where the receiver asks for more than the signature.
+CALLBACK_AUTH = PurposeSpec(
+    name="callback_auth",
+    kind=Kind.TOKEN,
+    title="Callback authentication secret",
+    help=(
+        "The password, token or header value that callbacks carry where their endpoint asks for "
+        "one. Import what the receiver gave you, or generate one and give it to them."
+    ),
+    sizes=(24,),
+    issued_at_creation=False,
+    alphabet="url",
+    pattern=r"[\x21-\x7e][\x20-\x7e]{6,510}[\x21-\x7e]",
+)
 #: Signs upstream calls: every flow has one. Another than the partner's, who could sign with that.
 UPSTREAM_SIGNING = PurposeSpec(
     name="upstream_signing",
@@ -178,7 +192,7 @@ class Scheme(ABC, Generic[OptionsT]):
 
     def all_purposes(self) -> tuple[PurposeSpec, ...]:
         """Return the scheme's purposes and the ones every flow has."""
-        return (*self.purposes, CALLBACK_SIGNING, UPSTREAM_SIGNING)
+        return (*self.purposes, CALLBACK_SIGNING, CALLBACK_AUTH, UPSTREAM_SIGNING)
 
     def key_size(self, spec: PurposeSpec, options: OptionsT) -> int:
         """Return the size of a new key of ``spec`` under ``options``."""

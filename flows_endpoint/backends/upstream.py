@@ -50,6 +50,7 @@ _TEXT = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 _REASON_OF: Final = {
     Kind.BAD_URL: Reason.UPSTREAM_DOWN,
     Kind.REFUSED_ADDRESS: Reason.UPSTREAM_DOWN,
+    Kind.INSECURE: Reason.UPSTREAM_DOWN,
     Kind.DNS: Reason.UPSTREAM_DOWN,
     Kind.CONNECT: Reason.UPSTREAM_DOWN,
     Kind.TLS: Reason.UPSTREAM_DOWN,

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from callbacks.models import Delivery
+from callbacks.models import Delivery, Endpoint
 from callbacks.outbox import enqueue
 from tenants.models import Flow
 
@@ -21,6 +21,14 @@ def put(flow: Flow, payload: Any = None, **details: Any) -> Delivery:
     return delivery
 
 
+def set_up(flow: Flow, channel: str = "callback", **values: Any) -> Endpoint:
+    """Return the endpoint of ``flow``, made if need be, with ``values`` written to its row."""
+    endpoint = Endpoint.objects.get_or_create(flow=flow, channel=channel)[0]
+    if values:
+        Endpoint.objects.filter(pk=endpoint.pk).update(**values)
+    return Endpoint.objects.get(pk=endpoint.pk)
+
+
 def change(delivery: Delivery, **values: Any) -> Delivery:
     """Write ``values`` to the row behind everybody's back and return it as it stands."""
     if values:
@@ -31,7 +39,8 @@ def change(delivery: Delivery, **values: Any) -> Delivery:
 def expire_lease(delivery: Delivery) -> None:
     """Let the time of the lease be over."""
     assert change(delivery).leased_until is not None
-    change(delivery, leased_until=timezone.now() - timedelta(milliseconds=1))
+    over = timezone.now() - timedelta(milliseconds=1)
+    change(delivery, leased_until=over, next_attempt_at=over)
 
 
 def make_due(delivery: Delivery) -> None:

@@ -77,10 +77,18 @@ def test_nothing_can_be_added_changed_or_deleted(browser: Browser, delivery: Del
 def test_retry_now_makes_it_due_with_the_whole_schedule_before_it(
     browser: Browser, delivery: Delivery
 ) -> None:
-    change(delivery, state="failed", attempts=13, step=13, last_error="http_500")
+    change(
+        delivery,
+        state="failed",
+        settled_at=timezone.now(),
+        attempts=13,
+        step=13,
+        last_error="http_500",
+    )
     assert "1 of 1 will be tried now." in retry(browser, delivery)
     after = change(delivery)
     assert (after.state, after.step, after.attempts) == ("pending", 0, 13)
+    assert after.next_attempt_at is not None
     assert after.next_attempt_at <= timezone.now()
     entry = AuditEntry.objects.get(verb="delivery.retry")
     assert (entry.actor, entry.flow) == ("operator", delivery.flow)
@@ -91,7 +99,7 @@ def test_retry_now_makes_it_due_with_the_whole_schedule_before_it(
 def test_what_arrived_or_is_under_way_is_left_alone(browser: Browser, delivery: Delivery) -> None:
     (held,) = claim_due(1)
     arrived = put(delivery.flow)
-    change(arrived, state="delivered", delivered_at=timezone.now())
+    change(arrived, state="delivered", settled_at=timezone.now())
     before = row(held), row(arrived)
     page = retry(browser, held, arrived)
     assert "0 of 2 will be tried now." in page
@@ -104,7 +112,7 @@ def test_without_the_permission_there_is_no_retry(
     browser: Browser, operator: User, delivery: Delivery
 ) -> None:
     operator.user_permissions.remove(Permission.objects.get(codename="retry_delivery"))
-    change(delivery, state="failed")
+    change(delivery, state="failed", settled_at=timezone.now())
     before = row(delivery)
     retry(browser, delivery)
     with pytest.raises(NotAllowedError):

@@ -9,10 +9,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from callbacks import channels, claim, tasks
+from callbacks import channels, claim, dispatcher, settle, tasks
 from callbacks.channels import Channel, Message, Result
 from callbacks.models import Delivery
 from callbacks.outbox import enqueue
+from callbacks.settle import Finished
 from callbacks.transport import HttpAnswer
 from tenants.lifecycle import IssuedFlow
 from tenants.models import Client, Flow
@@ -48,6 +49,7 @@ class Pigeon(Channel):
 def pigeon(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pigeon]:
     monkeypatch.setattr(channels, "_channels", dict(channels._channels))
     monkeypatch.setattr(tasks.deliver_due, "delay", lambda: None)
+    monkeypatch.setattr(dispatcher, "LOOKS_AHEAD", 0)
     made = Pigeon(receiver.url)
     channels.register(made)
     yield made
@@ -96,6 +98,7 @@ def test_the_channel_says_what_follows_from_a_failure(
     assert (after.state, after.last_error) == (state, result.error)
     assert notes(flow) == f"{state}:{result.error}"
     if wait is not None:
+        assert after.next_attempt_at is not None
         waits = (after.next_attempt_at - before).total_seconds()
         assert wait <= waits < wait + 5
 
@@ -135,7 +138,7 @@ def test_a_late_result_is_not_told(pigeon: Pigeon, flow: Flow) -> None:
     (first,) = claim.claim_due(1)
     expire_lease(delivery)
     claim.claim_due(1)
-    assert not claim.record(first, Result(status=200))
+    assert settle.record([Finished(first, Result(status=200))]) == []
     assert notes(flow) == ""
 
 
@@ -150,7 +153,7 @@ def test_a_channel_nobody_registered_waits_for_who_knows_it(flow: Flow, pigeon: 
 
 
 def test_a_channel_can_decline(pigeon: Pigeon, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pigeon, "is_wanted", lambda self, flow_id: False)
+    monkeypatch.setattr(Pigeon, "is_wanted", lambda self, flow: False)
     with transaction.atomic():
         assert enqueue(str(flow.pk), "letter", "x", channel="pigeon") is None
     assert not Delivery.objects.exists()

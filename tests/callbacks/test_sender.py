@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outbound")]
 def attempt(delivery: Delivery) -> Result:
     claimed = change(delivery)
     prepared = sender.prepare(claimed)
-    return sender.post(claimed, prepared) if isinstance(prepared, Message) else prepared
+    return sender.post(claimed, prepared)[0] if isinstance(prepared, Message) else prepared
 
 
 def opened(flow: Flow, request: Received) -> Any:
@@ -167,6 +167,17 @@ def test_an_internal_address_is_refused_for_good(make_flow: Make, settings: Any)
     settings.OUTBOUND_ALLOW = []
     delivery = put(make_flow("citcall", callback_url="http://127.0.0.1:80/").flow)
     assert attempt(delivery) == Result(error="refused_address", is_permanent=True)
+
+
+def test_only_a_sandbox_may_be_answered_without_tls(make_flow: Make) -> None:
+    url = "http://8.8.8.8/hook"
+    sandbox = put(make_flow("citcall", callback_url=url).flow)
+    prepared = sender.prepare(change(sandbox))
+    assert isinstance(prepared, Message)
+    assert not prepared.require_tls
+    live = {"backend": "upstream", "upstream_url": "http://127.0.0.1:9/"}
+    delivery = put(make_flow("citcall", callback_url=url, **live).flow)
+    assert attempt(delivery) == Result(error="insecure", is_permanent=True)
 
 
 def test_a_slow_receiver_is_left(

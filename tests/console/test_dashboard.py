@@ -53,7 +53,9 @@ def flow(make_flow: Callable[..., IssuedFlow], actor: Actor) -> Flow:
         exchange(made, outcome, hours_ago)
     for state, minutes in (("pending", 0), ("pending", 5), ("failed", 0)):
         Delivery.objects.filter(pk=put(made).pk).update(
-            state=state, next_attempt_at=timezone.now() - timedelta(minutes=minutes)
+            state=state,
+            next_attempt_at=timezone.now() - timedelta(minutes=minutes),
+            settled_at=timezone.now() if state == "failed" else None,
         )
     return made
 

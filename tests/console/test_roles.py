@@ -168,7 +168,7 @@ def test_buttons(
 
 @pytest.mark.parametrize("role", sorted(LOOKING))
 def test_retries_of_callbacks(role: str, delivery: Delivery) -> None:
-    Delivery.objects.filter(pk=delivery.pk).update(state="failed")
+    Delivery.objects.filter(pk=delivery.pk).update(state="failed", settled_at=timezone.now())
     data = {"action": "retry", "_selected_action": str(delivery.pk)}
     sign_in_as(role).post(reverse("admin:callbacks_delivery_changelist"), data)
     retried = Delivery.objects.get(pk=delivery.pk).state == "pending"

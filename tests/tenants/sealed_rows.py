@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.utils import timezone
 
-from callbacks.models import Delivery
+from callbacks.models import Attempt, Delivery, Endpoint
 from console.models import SecondFactor
 from flows_endpoint.citcall.models import FirstReply, MissedCall
 from flows_endpoint.flynn.models import EwayBill, Invoice
@@ -45,15 +45,27 @@ def _attempt(flow: Flow) -> CallAttempt:
     return CallAttempt(call=call, number=1, started_at=timezone.now())
 
 
+def _delivery(flow: Flow) -> Delivery:
+    endpoint = Endpoint.objects.get_or_create(flow=flow)[0]
+    return Delivery(flow=flow, endpoint=endpoint, event="test", next_attempt_at=timezone.now())
+
+
+def _try(flow: Flow) -> Attempt:
+    delivery = _delivery(flow)
+    delivery.save()
+    return Attempt(
+        delivery=delivery, endpoint=delivery.endpoint, number=1, started_at=timezone.now()
+    )
+
+
 def _digest() -> str:
     return uuid.uuid4().hex * 2
 
 
 #: How a row of each column is begun; what it holds is sealed by :func:`make`.
 _BEGIN: dict[str, Callable[[Flow], Model]] = {
-    "callbacks.delivery.body": lambda flow: Delivery(
-        flow=flow, event="test", next_attempt_at=timezone.now()
-    ),
+    "callbacks.attempt.answer": _try,
+    "callbacks.delivery.body": _delivery,
     "citcall.firstreply.reply": lambda flow: FirstReply(
         flow=flow, digest=_digest(), created_at=timezone.now(), expires_at=timezone.now()
     ),

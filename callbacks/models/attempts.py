@@ -1,0 +1,54 @@
+"""How each attempt went."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from callbacks.models.deliveries import Delivery
+from callbacks.models.endpoints import Endpoint
+
+
+class Attempt(models.Model):
+    """One attempt of one delivery.
+
+    The phases are milliseconds, one after the other: name look-up, TCP connection, TLS
+    handshake, until the first byte of the answer, until its last. An attempt over a connection
+    that was kept has neither of the first three.
+    """
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="tries", db_index=False
+    )
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="tries", db_index=False
+    )
+    number = models.PositiveIntegerField(help_text="As the delivery counts its attempts.")
+    started_at = models.DateTimeField()
+    dns_ms = models.FloatField(null=True, blank=True)
+    connect_ms = models.FloatField(null=True, blank=True)
+    tls_ms = models.FloatField(null=True, blank=True)
+    first_byte_ms = models.FloatField(null=True, blank=True)
+    rest_ms = models.FloatField(null=True, blank=True)
+    total_ms = models.FloatField(null=True, blank=True)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    error = models.CharField(max_length=64, blank=True, help_text="Empty: the receiver took it.")
+    #: The first bytes of the answer with secrets masked (callbacks/masking.py), sealed at rest:
+    #: receivers repeat what they were sent, and that is personal data.
+    answer = models.BinaryField(default=bytes, blank=True)
+    worker = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ("delivery", "number")
+        permissions = [("read_answer", "Can read what receivers answered")]
+        indexes = [models.Index(fields=("endpoint", "started_at"), name="attempt_endpoint_time")]
+        constraints = [
+            models.UniqueConstraint(fields=("delivery", "number"), name="attempt_number_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} attempt {self.number}"
+
+    @property
+    def at_rest_context(self) -> str:
+        """Return the context that binds the answer to this row."""
+        return f"callbacks.attempt|{self.delivery_id}|{self.number}"
