@@ -20,7 +20,7 @@ from callbacks import signing
 from crypto_schemes import base64_text, registry
 from crypto_schemes.flynn import Mode, Session, documents
 from crypto_schemes.isu import IsuOptions
-from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
+from crypto_schemes.scheme import CALLBACK_AUTH, CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
@@ -187,6 +187,8 @@ OUTGOING = {
     ("kairos", "callback_basic_password"),
     ("whatsapp_flows", "access_token"),
     ("flynn", "document_signing"),
+    # Rotated under traffic in tests/callbacks/test_endpoint_auth.py.
+    *((name, CALLBACK_AUTH.name) for name in registry.NAMES),
 }
 
 
