@@ -78,7 +78,6 @@ class _Request:
     method: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
-    require_tls: bool = False
 
 
 class _Response(http.client.HTTPResponse):
@@ -151,7 +150,8 @@ class Transport:
         self._resolve = resolve
         self._tls = tls
         self._lock = threading.Lock()
-        self._manager: urllib3.PoolManager | None = None
+        # What was dialled for a call that may go without TLS serves no call that may not.
+        self._managers: dict[bool, urllib3.PoolManager] = {}
 
     def post(
         self,
@@ -161,22 +161,31 @@ class Transport:
         *,
         limits: TimeLimits,
         max_answer: int,
-        require_tls: bool = False,
+        require_tls: bool = True,
     ) -> HttpAnswer:
         """POST ``body`` and return the answer, whatever its status.
 
-        ``max_answer`` is the largest answer taken, in bytes; with ``require_tls`` plain HTTP
-        goes to allow-listed networks only. Raises TransportError, which says where the time went.
+        ``max_answer`` is the largest answer taken, in bytes. Plain HTTP goes to allow-listed
+        networks only, unless ``require_tls`` is off. Raises TransportError, which says where the
+        time went.
         """
-        return self._call(url, _Request("POST", headers, body, require_tls), limits, max_answer)
+        request = _Request("POST", headers, body)
+        return self._call(url, request, limits, max_answer, require_tls)
 
     def get(
         self, url: str, headers: Mapping[str, str], *, limits: TimeLimits, max_answer: int
     ) -> HttpAnswer:
         """GET ``url`` and return the answer, as :meth:`post` does."""
-        return self._call(url, _Request("GET", headers), limits, max_answer)
+        return self._call(url, _Request("GET", headers), limits, max_answer, require_tls=True)
 
-    def _call(self, url: str, request: _Request, limits: TimeLimits, max_answer: int) -> HttpAnswer:
+    def _call(
+        self,
+        url: str,
+        request: _Request,
+        limits: TimeLimits,
+        max_answer: int,
+        require_tls: bool,  # noqa: FBT001
+    ) -> HttpAnswer:
         parts = ssrf.parsed(url)
         started = time.monotonic()
         call = OngoingCall(
@@ -187,9 +196,10 @@ class Transport:
             done_by=started + limits.total,
             read_seconds=limits.read,
             watch=Stopwatch(),
-            require_tls=request.require_tls,
+            require_tls=require_tls,
         )
-        pool = self._pools().connection_from_host(parts.host, parts.port, parts.scheme)
+        pools = self._pools(require_tls)
+        pool = pools.connection_from_host(parts.host, parts.port, parts.scheme)
         token = ongoing.set(call)
         try:
             # Each round without a byte sent uses up one kept connection, so the last one dials.
@@ -209,28 +219,29 @@ class Transport:
     def forget_connections(self) -> None:
         """Drop every kept connection."""
         with self._lock:
-            manager, self._manager = self._manager, None
-        if manager is not None:
+            managers, self._managers = self._managers, {}
+        for manager in managers.values():
             manager.clear()
 
     def after_fork(self) -> None:
         """Leave the parent's connections to the parent."""
         self._lock = threading.Lock()
-        self._manager = None
+        self._managers = {}
 
-    def _pools(self) -> urllib3.PoolManager:
+    def _pools(self, require_tls: bool) -> urllib3.PoolManager:  # noqa: FBT001
         with self._lock:
-            if self._manager is None:
+            if require_tls not in self._managers:
                 context = self._tls or ssl.create_default_context()
                 context.sslsocket_class = DeadlineTLSSocket
-                self._manager = urllib3.PoolManager(
+                manager = urllib3.PoolManager(
                     num_pools=KEPT_HOSTS,
                     maxsize=KEPT_CONNECTIONS,
                     ssl_context=context,
                     timeout=None,  # the sockets keep the time
                 )
-                self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-            return self._manager
+                manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+                self._managers[require_tls] = manager
+            return self._managers[require_tls]
 
 
 #: The connections of this process.

@@ -350,6 +350,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# For ever: a worker delivers what is due without a broker too (callbacks/sweeper.py).
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A ring that cannot be heard must not hold up a partner: the sweeper finds the row.
 CELERY_TASK_PUBLISH_RETRY = False
@@ -364,6 +366,8 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "data_folder_out": str(_broker / "queue"),
         "control_folder": str(_broker / "control"),
         "store_processed": False,
+        # Seconds between two looks into the folder; a callback waits for its ring so long.
+        "polling_interval": 0.1,
     }
     for _folder in ("queue", "control"):
         (_broker / _folder).mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from callbacks.validators import (
 from tenants.models import Flow
 
 #: How many calls to one endpoint are under way at once, unless its row says otherwise.
-DEFAULT_CONCURRENCY = 8
+DEFAULT_CONCURRENCY = 16
 
 
 class EndpointState(models.TextChoices):

@@ -89,6 +89,18 @@ class TestPlainHttp:
         assert (caught.value.kind, caught.value.permanent) == (Kind.INSECURE, is_permanent)
         assert "https" in str(caught.value)
 
+    def test_a_connection_kept_from_a_call_that_might_serves_none_that_may_not(
+        self, receiver: Receiver, settings: Any
+    ) -> None:
+        via = Transport(resolve=lambda host, seconds: ["127.0.0.1"])
+        url = receiver.url_at("partner.example")
+        assert self.send(via, url, require_tls=False).status == 200
+        settings.OUTBOUND_ALLOW = []
+        with pytest.raises(TransportError):
+            self.send(via, url, require_tls=True)
+        assert len(receiver.requests) == 1
+        via.forget_connections()
+
     def test_one_public_address_among_allowed_ones_is_enough_to_refuse(self) -> None:
         via = Transport(resolve=lambda host, seconds: ["127.0.0.1", "8.8.8.8"])
         with pytest.raises(TransportError) as caught:
