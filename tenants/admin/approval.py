@@ -63,7 +63,13 @@ def guarded_context(flow: Flow, request: HttpRequest) -> dict[str, Any]:
     rows: QuerySet[ApprovalRequest] = ApprovalRequest.objects.none()
     if request.user.has_perm("tenants.view_approvalrequest"):
         rows = waiting().filter(flow=flow).select_related("key__flow", "flow", "client")
-    return {"is_guarded": True, "waiting": [(row, what(row)) for row in rows]}
+    asked = list(rows)
+    return {
+        "is_guarded": True,
+        "waiting": [(row, what(row)) for row in asked],
+        "revoking": {row.key_id for row in asked if row.verb == "key.revoke"},
+        "erasing": {row.key_id for row in asked if row.verb == "key.schedule_destruction"},
+    }
 
 
 @admin.register(ApprovalRequest)

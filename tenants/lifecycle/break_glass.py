@@ -15,6 +15,7 @@ from tenants.lifecycle.base import LifecycleError, audit, one_line
 from tenants.lifecycle.covered import lock_rows
 from tenants.lifecycle.second_person import SecondPersonNeededError
 from tenants.models import Client, Flow, Key
+from tenants.notices import tell_operators
 
 _log = logging.getLogger("sealgate.approvals")
 Done = TypeVar("Done")
@@ -24,10 +25,10 @@ def break_glass(actor: Actor, verb: Callable[[Actor], Done], *, reason: str) -> 
     """Do ``verb`` at once although it needs a second person, and return what it returns.
 
     It is called in a transaction: what takes long is done before.
-    Stands in the audit trail as ``approval.break_glass`` after the verb itself, and in the log
-    as a warning. Where no second person is needed it is the verb and nothing else. Raises
-    NotAllowedError for anybody but a shell, LifecycleError without a reason, and what the
-    verb raises.
+    Stands in the audit trail as ``approval.break_glass`` after the verb itself, in the log as a
+    warning, and in a mail to the operators. Where no second person is needed it is the verb and
+    nothing else. Raises NotAllowedError for anybody but a shell, LifecycleError without a
+    reason, and what the verb raises.
     """
     if actor.account != SHELL:
         raise NotAllowedError(f"{actor.name} cannot break the glass; a shell on the host can.")
@@ -51,6 +52,11 @@ def break_glass(actor: Actor, verb: Callable[[Actor], Done], *, reason: str) -> 
             key=Key.objects.get(pk=intent.key_id) if intent.key_id else None,
             after={"verb": intent.verb},
             reason=reason,
+        )
+        tell_operators(
+            f"{intent.verb} was done without a second person",
+            f"{actor.name} broke the glass for client {client.slug}, whose keys need two people. "
+            f"Reason: {reason}. The audit trail has it as approval.break_glass.",
         )
     _log.warning(
         "%s was done without the second person that its client's policy wants",

@@ -150,7 +150,7 @@ COVERED: Final[Mapping[str, CoveredVerb]] = {
         _check_import,
     ),
     "key.schedule_destruction": CoveredVerb(
-        "Destroy {}",
+        "Erase the material of {}",
         "When the days asked for are over, counted from now, its material is erased for good, "
         "unless somebody cancels that; row and fingerprint stay.",
         _destroy,
@@ -163,7 +163,7 @@ COVERED: Final[Mapping[str, CoveredVerb]] = {
     ),
     "client.relax": CoveredVerb(
         "Let one person alone change the keys of {}",
-        "From then on revoking, importing, destroying and handing over a key of this client need "
+        "From then on revoking, importing, erasing and handing over a key of this client need "
         "no second person.",
         _relax,
     ),

@@ -35,8 +35,8 @@ def _ask(anna: Person, flow: str) -> None:
     anna.show("#keys")
     assert "takes two people" in anna.page
     form = "form[action$='/do/revoke/']"
-    assert anna.find(f"{form} button").text == "Ask to revoke"
     anna.fill_in(f"{form} [name=reason]", "seen in a public repository")
+    assert anna.find(f"{form} button").text == "Ask to revoke"
     anna.press(f"{form} button")
     assert "Asked for: Revoke API key version 1. Nothing is changed yet" in anna.page
     anna.show("#keys")

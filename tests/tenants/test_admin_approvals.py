@@ -49,6 +49,8 @@ def test_the_buttons_of_a_guarded_flow_ask(guarded: Flow, guarded_key: Key, anna
     assert (asked.requested_by, asked.reason, asked.key) == ("anna", "leaked", guarded_key)
     assert page(asked) in after
     assert "asked for by anna" in after
+    # The other two secrets of the flow can still be asked about, this one not again.
+    assert (before.count("Ask to revoke"), after.count("Ask to revoke")) == (3, 2)
 
 
 def test_an_import_is_asked_for_and_kept_sealed(guarded: Flow, anna: Actor) -> None:

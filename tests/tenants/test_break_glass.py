@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
 from tenants import lifecycle
 from tenants.actors import Actor, NotAllowedError
 from tenants.lifecycle import LifecycleError
-from tenants.models import AuditEntry, Client, Flow, Key
+from tenants.models import AuditEntry, Client, Flow, Key, OperatorNotice
 from tests.tenants.asking import TOKEN, nothing_happens
 
 pytestmark = pytest.mark.django_db
@@ -20,9 +21,14 @@ def shell() -> Actor:
     return Actor.command_line()
 
 
-def test_it_is_done_at_once_and_told_twice(
-    guarded: Flow, guarded_key: Key, shell: Actor, caplog: pytest.LogCaptureFixture
+def test_it_is_done_at_once_and_told_three_times(
+    guarded: Flow,
+    guarded_key: Key,
+    shell: Actor,
+    caplog: pytest.LogCaptureFixture,
+    settings: Any,
 ) -> None:
+    settings.OPERATORS_EMAIL = ["ops@company.example"]
     count = AuditEntry.objects.count()
     with caplog.at_level(logging.INFO, "sealgate.approvals"):
         lifecycle.break_glass(
@@ -44,6 +50,10 @@ def test_it_is_done_at_once_and_told_twice(
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith("key.revoke was done without the second person")
+    notice = OperatorNotice.objects.get()
+    assert notice.title == "key.revoke was done without a second person"
+    assert f"{shell.name} broke the glass for client acme" in notice.text
+    assert "nobody else is awake" in notice.text
 
 
 def test_every_covered_verb_can_be_done_so(

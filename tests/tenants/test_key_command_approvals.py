@@ -100,7 +100,7 @@ def test_importing_and_destroying_ask(
     lifecycle.promote_key(actor, lifecycle.generate_key(actor, guarded, "api_key").key)
     lifecycle.retire_key(actor, guarded_key)
     found = ask("schedule-destruction", name(guarded_key), "--reason", "old")
-    assert found["what"] == "Destroy API key version 1"
+    assert found["what"] == "Erase the material of API key version 1"
 
 
 def refused_import(shell: Shell, flow: Flow) -> str:

@@ -84,7 +84,7 @@ def test_erasing_is_asked_for_from_the_page(
     data = {"days": "10", "reason": "old"}
     url = verb_url(retired, "schedule_destruction")
     page = administrator.post(url, data, follow=True).content.decode()
-    assert "Asked for: Destroy API key version 2." in page
+    assert "Asked for: Erase the material of API key version 2." in page
     asked = ApprovalRequest.objects.get()
     assert Key.objects.get(pk=retired.pk).destroy_at is None
     shown = administrator.get(reverse("admin:tenants_approvalrequest_change", args=[asked.pk]))
