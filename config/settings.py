@@ -261,7 +261,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "STYLES": ["console.navigation.styles"],
-    "SCRIPTS": ["console.navigation.scripts"],
+    "SCRIPTS": ["console.navigation.scripts", "console.navigation.reach"],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 230)",
