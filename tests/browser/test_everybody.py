@@ -39,7 +39,8 @@ return [...document.querySelectorAll("button, a[href], [role=button]")]
 """
 #: Everything that can be pressed or filled in and is seen.
 _TARGETS = """
-const seen = e => e.offsetParent && e.getBoundingClientRect().width && getComputedStyle(e).visibility !== "hidden"
+const seen = e => e.offsetParent && e.getBoundingClientRect().width
+  && getComputedStyle(e).visibility !== "hidden"
   && !e.closest("[inert], details:not([open]) > :not(summary)") && !e.disabled;
 window.targets = [...document.querySelectorAll(
     "a[href], button, input:not([type=hidden]), select, textarea, summary, [x-on\\\\:click]")]
