@@ -223,6 +223,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -261,7 +262,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
     "STYLES": ["console.navigation.styles"],
-    "SCRIPTS": ["console.navigation.scripts"],
+    "SCRIPTS": ["console.navigation.scripts", "console.navigation.reach"],
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .014 230)",

@@ -101,6 +101,11 @@ def scripts(request: HttpRequest) -> str:
     return static("console/copy.js")
 
 
+def reach(request: HttpRequest) -> str:
+    """Return the address of the script that makes everything reachable without a mouse."""
+    return static("console/reach.js")
+
+
 def _to_decide(request: HttpRequest) -> int:
     """Return how many requests wait for a decision this person may take."""
     if not request.user.has_perm(DECIDE):

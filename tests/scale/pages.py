@@ -56,31 +56,25 @@ def _exchanges() -> Iterator[Page]:
         "exchanges: ok of a flow that serves nothing",
         _with(url, outcome__exact="ok", flow__id__exact=str(failing)),
     )
-    for outcome, scheme, reason, flow_id in product(
-        ("", "ok", "refused", "failed"),
-        ("", "kairos", "flynn"),
-        ("", "stale", "source", "rate"),
-        ("", str(busy)),
-    ):
-        chosen = {
-            name: value
-            for name, value in {
-                "outcome__exact": outcome,
-                "scheme": scheme,
-                "reason": reason,
-                "flow__id__exact": flow_id,
-            }.items()
-            if value
-        }
-        if chosen and chosen != {"flow__id__exact": flow_id}:
-            words = " ".join(
-                ["busy flow" if value == flow_id else value for value in chosen.values()]
-            )
-            yield Page(f"exchanges: {words}", _with(url, **chosen))
+    outcomes, reasons = ("", "ok", "refused", "failed"), ("", "stale", "source", "rate")
+    for outcome, scheme, reason in product(outcomes, ("", "kairos", "flynn"), reasons):
+        if outcome or scheme or reason:
+            yield _narrowed(url, outcome, reason, scheme=scheme)
+    for outcome, reason in product(outcomes, reasons):
+        if bool(outcome) != bool(reason):
+            yield _narrowed(url, outcome, reason, flow__id__exact=str(busy))
     yield from _deep("exchanges", url, middle.at)
     yield Page(
         "exchanges: opened", reverse("admin:flows_endpoint_exchangerow_change", args=[middle.pk])
     )
+
+
+def _narrowed(url: str, outcome: str, reason: str, **place: str) -> Page:
+    """Return the exchanges with an outcome, a reason, a contract or flow; empty: any."""
+    given = {"outcome__exact": outcome, "reason": reason, **place}
+    chosen = {name: value for name, value in given.items() if value}
+    words = ["busy flow" if name == "flow__id__exact" else value for name, value in chosen.items()]
+    return Page(f"exchanges: {' '.join(words)}", _with(url, **chosen))
 
 
 def _audit() -> Iterator[Page]:

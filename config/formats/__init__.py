@@ -1,0 +1,1 @@
+"""Formats of languages, as Django looks for them."""
