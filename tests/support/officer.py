@@ -132,6 +132,7 @@ def _verbs() -> dict[str, Callable[..., Any]]:
     """Return what can be ordered. Django is set up by now."""
     from tenants import lifecycle, rollout  # noqa: PLC0415
     from tenants.actors import Actor  # noqa: PLC0415
+    from tenants.lifecycle.confirmation import use_phrase  # noqa: PLC0415
     from tenants.models import Flow, Key, KeyState, ProcessReport  # noqa: PLC0415
 
     officer = Actor(name="officer")
@@ -168,7 +169,8 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         return {"waited": time.monotonic() - began}
 
     def retire(key: str) -> None:
-        lifecycle.retire_key(officer, key_of(key))
+        row = key_of(key)
+        lifecycle.retire_key(officer, row, reason="a test", confirmed_use=use_phrase(row))
 
     def use_count(key: str, beyond: int, seconds: float) -> int:
         deadline = time.monotonic() + seconds
@@ -177,7 +179,8 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         return count
 
     def revoke(key: str) -> dict[str, Any]:
-        lifecycle.revoke_key(officer, key_of(key), reason="a test")
+        row = key_of(key)
+        lifecycle.revoke_key(officer, row, reason="a test", confirmed_use=use_phrase(row))
         return {"at": time.time()}
 
     def active(flow: str) -> dict[str, dict[str, str]]:
