@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
+from callbacks import dispatcher
 from flows_endpoint.guards import attempts
 from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
@@ -71,6 +72,12 @@ def _fresh_process_memory(settings: Any) -> Iterator[None]:
     yield
     keyring.forget()
     digests.forget_cached()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a round of deliveries end when nothing is due, rather than wait for the next seconds."""
+    monkeypatch.setattr(dispatcher, "LOOKS_AHEAD", 0)
 
 
 @pytest.fixture

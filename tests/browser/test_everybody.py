@@ -34,7 +34,7 @@ return [...document.querySelectorAll("input, select, textarea")]
 _SILENT = """
 return [...document.querySelectorAll("button, a[href], [role=button]")]
   .filter(e => e.offsetParent && !e.textContent.trim() && !e.getAttribute("aria-label")
-    && !e.title && !e.querySelector("img[alt]"))
+    && !e.title && !e.querySelector("img[alt], [title]"))
   .map(e => e.outerHTML.slice(0, 160));
 """
 #: Everything that can be pressed or filled in and is seen.

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from callbacks import channels, claim, dispatcher, settle, tasks
+from callbacks import channels, claim, settle, tasks
 from callbacks.channels import Channel, Message, Result
 from callbacks.models import Delivery
 from callbacks.outbox import enqueue
@@ -49,7 +49,6 @@ class Pigeon(Channel):
 def pigeon(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pigeon]:
     monkeypatch.setattr(channels, "_channels", dict(channels._channels))
     monkeypatch.setattr(tasks.deliver_due, "delay", lambda: None)
-    monkeypatch.setattr(dispatcher, "LOOKS_AHEAD", 0)
     made = Pigeon(receiver.url)
     channels.register(made)
     yield made

@@ -17,11 +17,11 @@ from django.utils import timezone
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
-from callbacks.models import Delivery
 from config import metrics_files
 from crypto_schemes.citcall import AuthorizationForm, format_authorization
 from tenants.lifecycle import IssuedFlow
 from tenants.models import Key
+from tests.callbacks.outbox import change, put
 from tests.flows_endpoint.citcall.partner import Partner
 
 pytestmark = pytest.mark.django_db
@@ -98,14 +98,9 @@ def test_the_backlog_of_callbacks(make_flow: Make, client: HttpClient) -> None:
     flow = make_flow("citcall", callback_url="https://partner.example/c").flow
     now = timezone.now()
     for attempts, due in ((0, -90), (1, 60), (3, 60), (7, 60)):
-        Delivery.objects.create(
-            flow=flow,
-            event="e",
-            body=b"x",
-            attempts=attempts,
-            next_attempt_at=now + timedelta(seconds=due),
-        )
-    Delivery.objects.create(flow=flow, event="e", body=b"x", state="failed", next_attempt_at=now)
+        due_at = now + timedelta(seconds=due)
+        change(put(flow), attempts=attempts, next_attempt_at=due_at)
+    change(put(flow), state="failed", settled_at=now, next_attempt_at=None)
     samples = read(client)
     pending = {
         name: samples["sealgate_callbacks_pending", (("attempts", name),)]

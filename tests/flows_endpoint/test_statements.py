@@ -57,7 +57,7 @@ def whatsapp(make_flow: Make, http: HttpClient) -> dict[str, Action]:
         "init": lambda: phone.step("", {}, action="INIT"),
         # Take the step, the bookings, remember the reply and mark it.
         "choose": lambda: phone.step("APPOINTMENT", chosen),
-        # And: the appointment, the callback URL, the delivery.
+        # And: the appointment, the session; the endpoint, its place and the delivery.
         "book": lambda: phone.step("SUMMARY", {**chosen, **person, "terms": True}),
         # Take the step in vain, read the first reply, mark it.
         "repeat": lambda: phone.step("DETAILS", chosen | person),
@@ -131,7 +131,7 @@ STATEMENTS: Final[dict[Callable[..., dict[str, Action]], dict[str, tuple[int, in
         "ping": (0, 0),
         "init": (2, 2),
         "choose": (3, 4),
-        "book": (7, 8),
+        "book": (10, 11),
         "repeat": (3, 3),
         "webhook": (1, 1),
     },

@@ -22,7 +22,7 @@ _OPEN = """
 import json
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from callbacks.models import Delivery
+from callbacks.models import Attempt, Delivery
 from console.models import SecondFactor
 from tenants import at_rest
 from tenants.models import InternalSecret, Key
@@ -40,6 +40,8 @@ print(json.dumps({
                 for row in SecondFactor.objects.all()],
     "bodies": [{"name": f"body of {row}", "hex": opened(row, row.body)}
                for row in Delivery.objects.all()],
+    "answers": [{"name": f"answer to {row}", "hex": opened(row, row.answer)}
+                for row in Attempt.objects.exclude(answer=b"")],
     "sessions": [json.dumps(row.get_decoded()) for row in Session.objects.all()],
 }))
 """

@@ -205,7 +205,8 @@ def test_the_lock_decides_between_who_cancels_and_the_worker(
     else:
         assert stored.state == "destroyed"
         assert [str(error) for error in refused] == [
-            "API key version 1 is destroyed. Its material is gone for good."
+            "API key version 1 is destroyed. Its material is gone for good. "
+            f"Fingerprint: {stored.short_fingerprint}."
         ]
     verbs = AuditEntry.objects.filter(verb__in=("key.cancel_destruction", "key.destroy"))
     assert verbs.count() == 1

@@ -54,7 +54,8 @@ def test_one_process_that_lags_is_named(staged: Key, actor: Actor) -> None:
         "API key version 2 cannot be promoted yet. Loaded by 1 of 2 processes. web node-a:12 has "
         "not loaded it yet (last report … s ago): wait a second and try again; if it hangs, end "
         "it, and it stops counting 15 s after its last report. If there is no time for that, "
-        "promote it with a reason; such a process may then refuse requests."
+        "promote it with a reason; such a process may then refuse requests. "
+        f"Fingerprint: {staged.short_fingerprint}."
     )
 
 

@@ -187,7 +187,9 @@ def test_a_thousand_updates_are_stored_at_the_cost_of_few_queries(phone: Phone) 
     ) as queries:
         assert phone.deliver(_delivery(_entry(*changes))).status_code == 200
     assert WebhookUpdate.objects.count() == 1001
-    assert len(queries) < 20
+    # SQLite takes some hundred rows in a statement, PostgreSQL all of them.
+    stored = [query for query in queries if WebhookUpdate._meta.db_table in query["sql"]]
+    assert len(stored) <= 10
     more = [*changes, {"field": "messages", "value": 1000}]
     assert phone.deliver(_delivery(_entry(*more))).status_code == 200
     assert WebhookUpdate.objects.count() == 1002
