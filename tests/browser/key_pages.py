@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.support.browser import Person
@@ -16,6 +17,7 @@ def used_flow(running: Product) -> tuple[Partner, str]:
     made = running.provision("citcall")
     partner = Partner(made, running.url)
     assert partner.call(CALL)["rc"] == "00"
+    time.sleep(1)  # uses are written in batches, behind the requests' backs
     return partner, f"/admin/tenants/flow/{made['flow']}/change/"
 
 
