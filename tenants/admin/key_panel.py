@@ -130,7 +130,9 @@ def _history(flow: Flow) -> _History:
     The columns of a version say only when it was activated and when it ended last.
     """
     found: dict[UUID, list[tuple[datetime, str]]] = {}
-    entries = AuditEntry.objects.filter(flow=flow, verb__startswith="key.", key__isnull=False)
+    # By key, not by flow: what else happened to the flow is not read.
+    keys = list(flow.keys.values_list("pk", flat=True))
+    entries = AuditEntry.objects.filter(key_id__in=keys, verb__startswith="key.")
     for key_id, at, after in entries.order_by("pk").values_list("key_id", "at", "after"):
         states = found.setdefault(key_id, [])
         state = after.get("state")
