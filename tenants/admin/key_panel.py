@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -67,7 +67,7 @@ def purpose_rows(
     """Return a row for each purpose of the contract, in the contract's order."""
     moment = now or timezone.now()
     keys = list(flow.keys.defer("material").order_by("-version"))
-    by_day, history = key_use.days_of_flow(flow), _history(flow)
+    by_day, history = key_use.days_of_flow(flow), _history(keys)
     is_staged = any(key.state == KeyState.STAGED for key in keys)
     seen = rollout_of(flow) if is_staged else None
     by_purpose: dict[str, list[Key]] = {}
@@ -124,16 +124,18 @@ def _life(key: Key, history: _History, by_day: Mapping[UUID, Mapping[date, int]]
     )
 
 
-def _history(flow: Flow) -> _History:
+def _history(keys: Iterable[Key]) -> _History:
     """Return when each version came into which state: the audit trail has it all.
 
     The columns of a version say only when it was activated and when it ended last.
     """
     found: dict[UUID, list[tuple[datetime, str]]] = {}
     # By key, not by flow: what else happened to the flow is not read.
-    keys = list(flow.keys.values_list("pk", flat=True))
-    entries = AuditEntry.objects.filter(key_id__in=keys, verb__startswith="key.")
-    for key_id, at, after in entries.order_by("pk").values_list("key_id", "at", "after"):
+    entries = AuditEntry.objects.filter(key__in=[key.pk for key in keys]).order_by()
+    entries = entries.filter(verb__startswith="key.")
+    rows = entries.values_list("pk", "key_id", "at", "after")
+    # Put in order here: asked for it, PostgreSQL may walk the whole trail by its numbers.
+    for _, key_id, at, after in sorted(rows, key=lambda row: row[0]):
         states = found.setdefault(key_id, [])
         state = after.get("state")
         if state and (not states or states[-1][1] != state):
