@@ -55,7 +55,7 @@ if KEYRING_EPOCH_SECONDS > 2 * PROCESS_REPORT_SECONDS:
     )
 #: How many flows a process keeps parsed in memory, and how many megabytes they may take.
 KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=20_000)
-KEYRING_MEGABYTES: float = env.float("SEALGATE_KEYRING_MEGABYTES", default=100.0)
+KEYRING_MEGABYTES: float = env.float("SEALGATE_KEYRING_MEGABYTES", default=140.0)
 #: Threads of a web process; each has its own part in the memory of an RSA key.
 WEB_THREADS: int = env.int("SEALGATE_WEB_THREADS", default=8)
 #: How many days rows of the exchange log are kept.
