@@ -83,6 +83,8 @@ class WhatsappChannel(Channel):
                 "Content-Type": "application/json",
                 "User-Agent": client.USER_AGENT,
             },
+            # The platform repeats whom it is for.
+            secrets=(str(content["recipient"]),),
         )
 
     def judge(self, delivery: Delivery, answer: HttpAnswer) -> Result:

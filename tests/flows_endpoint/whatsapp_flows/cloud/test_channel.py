@@ -15,12 +15,12 @@ from django.utils import timezone
 from callbacks import actions as deliveries
 from callbacks import transport
 from callbacks.channels import Result
-from callbacks.models import Delivery
+from callbacks.models import Attempt, Delivery, Endpoint
 from flows_endpoint.whatsapp_flows import messages
 from flows_endpoint.whatsapp_flows.channel import CloudResult, WhatsappChannel
 from flows_endpoint.whatsapp_flows.cloud import client
 from flows_endpoint.whatsapp_flows.models import FlowAlert, WhatsappMessage
-from tenants import lifecycle
+from tenants import at_rest, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import FlowSnapshot, keyring
 from tenants.models import Key
@@ -276,3 +276,53 @@ def test_the_token_and_the_text_are_in_no_repr(sender: Phone, cloud: CloudApi) -
     for secret in (TOKEN, "secret text", USER, "wamid.X"):
         assert secret not in shown
     assert "secret text" not in str(opened_json(delivery()))
+
+
+# --- what the outbox makes of it
+
+
+def test_messages_of_one_user_go_one_after_the_other(sender: Phone, cloud: CloudApi) -> None:
+    cloud.fail(131056, to=USER)
+    for text in ("first", "second", "third"):
+        send(sender, text=text)
+    send(sender, to="15550002222", text="another user's")
+    run()
+    # The first waits for the pair limit and the others of its user behind it; nobody else does.
+    assert [taken.body["text"]["body"] for taken in cloud.messages] == ["another user's"]
+    for _ in range(3):
+        run()
+    said = [taken.body["text"]["body"] for taken in cloud.messages if taken.to == USER]
+    assert said == ["first", "second", "third"]
+
+
+def test_after_a_refused_login_nothing_more_is_sent_over_this_way_alone(
+    sender: Phone, cloud: CloudApi, actor: Actor
+) -> None:
+    cloud.fail(190)
+    send(sender)
+    run()
+    endpoint = Endpoint.objects.get(flow=sender.flow, channel="whatsapp")
+    assert endpoint.state == "disabled"
+    assert Endpoint.objects.get(flow=sender.flow, channel="callback").state == "active"
+    for number in range(3):
+        send(sender, to=f"1555000222{number}")
+        run()
+    assert len(cloud.seen) == 1
+    # Whoever enables it again finds all of them waiting.
+    Endpoint.objects.filter(pk=endpoint.pk).update(state="active", ready_at=timezone.now())
+    for _ in range(2):
+        run()
+    assert len(cloud.messages) == 4
+    assert FlowAlert.objects.get().closed_at is not None
+
+
+def test_what_is_kept_of_an_answer_does_not_spell_the_number(
+    sender: Phone, cloud: CloudApi
+) -> None:
+    send(sender)
+    run()
+    kept = Attempt.objects.get(delivery=delivery())
+    text = at_rest.open_sealed(kept.answer, kept.at_rest_context).decode()
+    assert "messages" in text
+    for secret in (USER, TOKEN):
+        assert secret not in text
