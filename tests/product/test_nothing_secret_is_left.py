@@ -147,7 +147,7 @@ def _needles(
             found[key["name"]] = forms_of_text(material.decode())
         else:
             found[key["name"]] = forms(material)
-    for row in inside["internal"] + inside["factors"] + inside["bodies"]:
+    for row in inside["internal"] + inside["factors"] + inside["bodies"] + inside["answers"]:
         found[row["name"]] = forms(bytes.fromhex(row["hex"]))
     for flow in flows:
         for name, value in flow["credentials"].items():
