@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from crypto_schemes.keys import KeyVersion
 from flows_endpoint import log_entries, log_writer
@@ -18,6 +17,7 @@ from flows_endpoint.exchange import FAILURES, Exchange, HttpReply, Refusal
 from flows_endpoint.log_entries import Entry, UsedKey
 from flows_endpoint.models import ExchangeRow, Outcome
 from tenants import keyring
+from tenants.deletion import delete_in_batches
 from tenants.snapshot import FlowSnapshot
 
 logger = logging.getLogger(__name__)
@@ -94,11 +94,4 @@ def forget_old(now: float) -> int:
     moment = keyring.utc(now)
     old = ExchangeRow.objects.filter(at__lt=moment - timedelta(days=settings.EXCHANGE_LOG_DAYS))
     of_strangers = ExchangeRow.objects.filter(flow=None, at__lt=moment - _STRANGERS)
-    return _delete(old) + _delete(of_strangers)
-
-
-def _delete(rows: QuerySet[ExchangeRow]) -> int:
-    deleted = 0
-    while some := list(rows.order_by("at").values_list("pk", flat=True)[:_AT_ONCE]):
-        deleted += ExchangeRow.objects.filter(pk__in=some).delete()[0]
-    return deleted
+    return sum(delete_in_batches(rows.order_by("at"), _AT_ONCE) for rows in (old, of_strangers))

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from tenants.deletion import delete_in_batches
 from tenants.models import Flow, Key, KeyUseDay
 from tenants.use_batches import UseCounts
 
@@ -101,10 +102,7 @@ def forget_old_days(now: datetime | None = None) -> int:
     """Delete the counts of days longer ago than :data:`DAYS_KEPT`; returns how many."""
     before = day_of(now or timezone.now()) - timedelta(days=DAYS_KEPT)
     old = KeyUseDay.objects.filter(day__lt=before).order_by("pk")
-    deleted = 0
-    while some := list(old.values_list("pk", flat=True)[:_AT_ONCE]):
-        deleted += KeyUseDay.objects.filter(pk__in=some).delete()[0]
-    return deleted
+    return delete_in_batches(old, _AT_ONCE)
 
 
 def _days_of(rows: QuerySet[KeyUseDay]) -> dict[UUID, dict[date, int]]:

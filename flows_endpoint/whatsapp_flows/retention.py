@@ -16,6 +16,7 @@ from flows_endpoint.whatsapp_flows.models import (
     WhatsappMessage,
 )
 from tenants import keyring
+from tenants.deletion import delete_in_batches
 
 #: Rows deleted in one statement, so that nobody waits for it long.
 _AT_ONCE: Final = 1000
@@ -38,8 +39,4 @@ def forget_old(now: float) -> int:
 
 
 def _delete(model: type[Model], **past: Any) -> int:
-    rows = model._default_manager.filter(**past).order_by()
-    deleted = 0
-    while some := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
-        deleted += model._default_manager.filter(pk__in=some).delete()[0]
-    return deleted
+    return delete_in_batches(model._default_manager.filter(**past).order_by(), _AT_ONCE)

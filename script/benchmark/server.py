@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import urllib3
 
+from script import processes
 from script.benchmark.machine import Cores, cpu_seconds, family, pin, resident_megabytes
 from script.benchmark.services import Services, free_port
 from tenants import master_keys
@@ -172,7 +172,7 @@ def _serving(
         _wait_until_served(web, log)
         yield web
     finally:
-        _end(process)
+        processes.end(process, _STOP_SECONDS)
 
 
 def _wait_until_served(web: Web, log: Path) -> None:
@@ -188,13 +188,3 @@ def _wait_until_served(web: Web, log: Path) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_SECONDS)
-    # The process group is this server's alone: it was started in a session of its own.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

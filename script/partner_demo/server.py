@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 import urllib3
 
+from script import processes
 from script.partner_demo.screen import Screen
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def _started(var: Path, screen: Screen) -> Iterator[Server]:
         yield Server(url, _with_secrets(environment), is_own=True, has_worker=True)
     finally:
         with screen.waiting("Ending the server"):
-            _end(process)
+            processes.end(process, _STOP_SECONDS)
 
 
 def _isolated(var: Path, port: int) -> dict[str, str]:
@@ -163,17 +163,6 @@ def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
     return f"Its last words: {said}. Run script/server to see all it says."
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End script/server, which ends what it started; what is left after a while is killed."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_SECONDS)
-    # The process group is this server's alone: it was started in a session of its own.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _free_port() -> int:
