@@ -42,6 +42,8 @@ SCHEMES = ("kairos", "citcall", "isu", "whatsapp_flows", "flynn")
 PUBLIC = {"flow_id", "userid", "client_id", "org_id", "handle", "gstin", "portal_username"}
 #: A text that is no secret and goes everywhere, to prove that everywhere is searched.
 CONTROL = "Thistledown-Control-4711"
+#: What a receiver of callbacks says; kept sealed, so it is searched for like a secret.
+SAID = "Bramble-Receiver-0815"
 
 
 @dataclass(repr=False)
@@ -96,7 +98,7 @@ def test_no_secret_and_no_plaintext_is_left_anywhere(kind: str, tmp_path: Path) 
             )
             for scheme in SCHEMES
         ]
-        receiver.default = Reply(status=500, body=CONTROL.encode())
+        receiver.default = Reply(status=500, body=SAID.encode())
         send_some({flow["scheme"]: flow for flow in flows}, copy.url)
         tokens = {f"link for {flow['scheme']}": _hand_over(copy, flow) for flow in flows}
         receiver.wait_for(2, seconds=120)
