@@ -377,6 +377,7 @@ elif CELERY_BROKER_URL.startswith("amqp"):
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
+    "go-on-with-replays": {"task": "callbacks.tasks.go_on_with_replays", "schedule": 5.0},
     "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
     "destroy-due-keys": {"task": "tenants.tasks.destroy_due_keys", "schedule": 300.0},
     "warn-of-expiry": {"task": "tenants.tasks.warn_of_expiry", "schedule": 3600.0},
