@@ -13,6 +13,7 @@ from typing import Any
 
 from celery import shared_task
 
+from callbacks import retention
 from callbacks.dispatcher import Round
 from callbacks.slots import CALLS_AT_ONCE, Slots
 
@@ -51,6 +52,12 @@ def go_on_with_replays() -> None:
 
     if not replaying.go_on():
         ring_replays()  # behind whatever else waits for a worker
+
+
+@shared_task(expires=3600, ignore_result=True)
+def forget_old_deliveries() -> None:
+    """Delete the deliveries whose time is over."""
+    retention.forget_old()
 
 
 def ring() -> None:
