@@ -42,7 +42,8 @@ def test_callbacks_outlive_web_worker_and_broker(tmp_path: Path) -> None:
             requests = _distinct(receiver, 5, seconds=90)
         finally:
             copy.stop()
-    assert len(requests) == 5
+        log = copy.log.read_text()[-4000:]
+    assert len(requests) == 5, log
     opened = {
         partner.scheme.open_callback(
             request.body,
