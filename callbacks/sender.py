@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 
+from django.conf import settings
 from django.utils import timezone
 
 from callbacks import channels, masking, schedule, transport
@@ -23,7 +24,11 @@ from tenants.at_rest import AtRestError
 
 logger = logging.getLogger(__name__)
 
-LIMITS = TimeLimits(connect=5, read=15, total=15)
+LIMITS = TimeLimits(
+    connect=min(5.0, settings.CALLBACK_SECONDS),
+    read=settings.CALLBACK_SECONDS,
+    total=settings.CALLBACK_SECONDS,
+)
 #: Largest answer read, in bytes.
 MAX_ACKNOWLEDGEMENT = 256 * 1024
 #: Failures of the network that say the receiver as a whole is away.
