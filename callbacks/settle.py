@@ -79,11 +79,7 @@ def _record(finished: Sequence[Finished]) -> list[Finished]:
         ignore_conflicts=True,
     )
     lanes.move_up(
-        (
-            (item.delivery.endpoint_id, item.delivery.lane)
-            for item in held
-            if item.delivery.lane and item.delivery.state != DeliveryState.PENDING
-        ),
+        ((item.delivery.endpoint_id, item.delivery.lane) for item in held if item.delivery.lane),
         now,
     )
     for item in held:

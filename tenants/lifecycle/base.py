@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 
 from tenants import audit_chain
 from tenants.models import Client, Flow, Key, KeyringEpoch
@@ -30,6 +30,18 @@ VERBS: Final = (
     "handover.create",
     "handover.withdraw",
     "handover.open",
+    "delivery.retry",
+    "delivery.retry_many",
+    "delivery.cancel",
+    "delivery.cancel_many",
+    "replay.start",
+    "replay.cancel",
+    "endpoint.update",
+    "endpoint.pause",
+    "endpoint.resume",
+    "endpoint.enable",
+    "endpoint.disable",
+    "endpoint.test",
     "master_key.rotate",
     "approval.request",
     "approval.approve",
@@ -124,7 +136,7 @@ def touch(*flow_ids: UUID) -> int:
 
 
 def apply(
-    row: Client | Flow, changes: Mapping[str, Any], allowed: frozenset[str]
+    row: Model, changes: Mapping[str, Any], allowed: frozenset[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Set ``changes`` on ``row`` and return what differs, before and after.
 
