@@ -45,7 +45,7 @@ class Round:
         self._slots = slots
         self._claimer = Claimer(slots.room)
         self._calls = ThreadPoolExecutor(slots.free, thread_name_prefix="callback")
-        self._under_way: dict[Future[tuple[Result, Call]], _UnderWay] = {}
+        self._under_way: dict[Future[tuple[Result, Call | None]], _UnderWay] = {}
 
     def __enter__(self) -> Self:
         return self

@@ -23,11 +23,15 @@ _FAILURES = (
 
 @dataclass(frozen=True)
 class Arrival:
-    """One request: to which flow, which delivery, when, and whether it was taken."""
+    """One request: to which flow, which delivery, when, and whether it was taken.
+
+    It is not answered before ``until``.
+    """
 
     flow: str
     delivery: str
     at: float
+    until: float
     taken: bool
     request: Received
 
@@ -56,12 +60,14 @@ class UnreliableReceiver(Receiver):
             fails = self._random.randrange(100) < FAILS
             reply = self._random.choice(_FAILURES) if fails else Reply()
             reply = replace(reply, delay=self._random.uniform(0, _SLOWEST))
+            now = time.monotonic()
             delivery = received.headers["webhook-id"]
             self.arrivals.append(
                 Arrival(
                     flow=received.target.removeprefix("/"),
                     delivery=delivery,
-                    at=time.monotonic(),
+                    at=now,
+                    until=now + reply.delay,
                     taken=not fails,
                     request=received,
                 )

@@ -70,7 +70,7 @@ def size_of(deliveries: int) -> Size:
             "broker": share,
             "flush": share,
         },
-        patience=120 + deliveries / 10,
+        patience=180 + deliveries / 4,
     )
 
 
@@ -164,7 +164,7 @@ def test_nothing_acknowledged_is_lost(running: Running) -> None:
     assert set(times_taken) == set(seen.deliveries)
     assert {row.state for row in seen.deliveries.values()} == {"delivered"}
 
-    # What came twice came with a worker that was killed, and not before its lease was over.
+    # What came twice came with a worker that was killed, and never two at a time.
     assert duplicates <= min(worker_kills * at_once, seen.lost)
     assert all(row.written == row.attempts for row in seen.deliveries.values())
     requests = defaultdict(list)
@@ -173,7 +173,7 @@ def test_nothing_acknowledged_is_lost(running: Running) -> None:
     for pk, mine in requests.items():
         assert len(mine) <= seen.deliveries[pk].attempts
         for one, next_ in pairwise(mine):
-            assert not one.taken or next_.at - one.at > _LEASE / 2
+            assert one.until <= next_.at, "two workers were at one delivery"
 
     # In a lane nothing is tried before what was made earlier has arrived.
     for name in lanes:
