@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final, cast
@@ -35,6 +36,8 @@ _Report = tuple[Mapping[str, Any], Callable[[Console], None]]
 _LINES: Final = (
     *("id", "scheme", "address", "event", "state", "attempts", "last_error", "created_at"),
 )
+#: Seconds between two looks at a replay that a worker is at.
+_LOOK_SECONDS: Final = 0.2
 _REPLAY_LINES: Final = ("id", "state", "since", "until", "seen", "queued", "requested_by")
 _ENDPOINT_LINES: Final = ("scheme", "address", "channel", "state", "breaker", "failures")
 
@@ -139,7 +142,7 @@ def _retry(given: Mapping[str, Any]) -> _Report:
     if ids:
         count = (operations.cancel if is_cancel else operations.retry)(actor, ids, reason=reason)
     else:
-        states = ("pending",) if is_cancel else ("pending", "failed", "cancelled")
+        states = ("pending",) if is_cancel else ("pending", "failed")
         matching = operations.cancel_matching if is_cancel else operations.retry_matching
         with _bar() as bar:
             task = bar.add_task("Deliveries", total=None)
@@ -168,7 +171,8 @@ def _wait(replay: Replay) -> None:
     with _bar() as bar:
         task = bar.add_task("Replay", total=replay.total)
         while replay.state == ReplayState.RUNNING:
-            replaying.do_piece(replay.pk)
+            if not replaying.do_piece(replay.pk):
+                time.sleep(_LOOK_SECONDS)  # a worker is at it
             replay.refresh_from_db()
             bar.update(task, completed=replay.seen, total=replay.total)
 
