@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from callbacks import actions
+from callbacks import operations
 from callbacks.models import Delivery
 from tenants.actors import Actor
 from tenants.admin.base import ReadOnlyAdmin
@@ -56,7 +56,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Have the chosen deliveries tried again."""
         chosen = list(queryset.values_list("pk", flat=True))
-        count = actions.retry_now(Actor.from_request(request), chosen)
+        count = operations.retry(Actor.from_request(request), chosen)
         self.message_user(request, f"{count} of {len(chosen)} will be tried now.", messages.SUCCESS)
         if count < len(chosen):
             self.message_user(

@@ -4,11 +4,15 @@ Only the first pending delivery of a lane, its *head*, has a time to go at; a un
 second. When the head is settled the next one becomes head, in the same transaction. So claiming
 needs to know nothing of lanes, and a million deliveries behind a head that waits cost nothing.
 
+What is tried again keeps its place, so it goes before what was made after it. What is part of a
+replay goes in its order too, but behind everything fresh. Whoever comes to be first takes the time
+to go at from the head, unless a worker holds that: then when its attempt is over.
+
 Whoever adds to a lane, settles in it or takes out of it holds the lane until the transaction ends,
 so the places are those of the commits: what others see is always in order. PostgreSQL does that
 with an advisory lock of the transaction; SQLite has one writer at a time.
 
-Locks are taken in one order: lanes, deliveries, endpoints, audit trail.
+Locks are taken in one order: replays, lanes, deliveries, endpoints, audit trail.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import connection, models
 from django.db.models import Max
@@ -47,20 +52,38 @@ def lane_of(endpoint: Endpoint, wanted: str) -> str:
 
 
 def place(delivery: Delivery, now: datetime) -> None:
-    """Give ``delivery`` the last place of its lane, which is held; head of it if it is empty."""
+    """Give ``delivery`` the last place of its lane, which is held; head of it if it is first."""
     last = _all(delivery.endpoint_id, delivery.lane).aggregate(last=Max("position"))["last"]
     delivery.position = (last or 0) + 1
     others = _pending(delivery.endpoint_id, delivery.lane).exclude(pk=delivery.pk)
-    delivery.next_attempt_at = None if others.exists() else now
+    is_first = not others.filter(urgency__lte=delivery.urgency).exists()
+    # The head need not be the first of the others: a worker may be at it since before that came.
+    head = others.filter(next_attempt_at__isnull=False).values_list("pk", flat=True).first()
+    goes_now = is_first and (head is None or _step_back(head))
+    delivery.next_attempt_at = now if goes_now else None
 
 
 def move_up(lanes: Iterable[Lane], now: datetime) -> None:
-    """Make the next pending delivery of each lane, which are held, its head where it has none."""
+    """Make the first pending delivery of each lane, which are held, its head.
+
+    One that a worker holds stays head until its attempt is over.
+    """
     for endpoint_id, lane in sorted(set(lanes)):
-        first = _pending(endpoint_id, lane).order_by("position").only("pk", "next_attempt_at")
-        head = first.first()
-        if head is not None and head.next_attempt_at is None:
-            Delivery.objects.filter(pk=head.pk).update(next_attempt_at=now)
+        pending = _pending(endpoint_id, lane)
+        first = pending.order_by("urgency", "position").only("pk", "next_attempt_at").first()
+        if first is None or first.next_attempt_at is not None:
+            continue
+        head = pending.filter(next_attempt_at__isnull=False).values_list("pk", flat=True).first()
+        if head is None or _step_back(head):
+            Delivery.objects.filter(pk=first.pk).update(next_attempt_at=now)
+
+
+def _step_back(head: UUID) -> bool:
+    """Take its time to go at from a head; False if a worker holds it."""
+    free = Delivery.objects.filter(
+        pk=head, state=DeliveryState.PENDING, lease_token__isnull=True
+    ).order_by()
+    return free.update(next_attempt_at=None) == 1
 
 
 def _all(endpoint_id: int, lane: str) -> models.QuerySet[Delivery]:

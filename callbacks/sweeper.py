@@ -49,12 +49,13 @@ class Sweeper(bootsteps.StartStopStep):
 
 
 def sweep() -> None:
-    """Deliver what is due, unless a thread of this process is at it; never raise."""
+    """Go on with replays and deliver what is due, unless a thread is at it; never raise."""
     from django.db import connections  # noqa: PLC0415 - the settings are read later
 
-    from callbacks.tasks import deliver_due  # noqa: PLC0415 - models load later
+    from callbacks.tasks import deliver_due, go_on_with_replays  # noqa: PLC0415 - models load later
 
     try:
+        go_on_with_replays()
         deliver_due()
     except Exception as error:  # noqa: BLE001 - a database that is away comes back
         logger.error("The look for due deliveries failed: %s", type(error).__name__)  # noqa: TRY400

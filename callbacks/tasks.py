@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 from celery import shared_task
 
+from callbacks import retention
 from callbacks.dispatcher import Round
 from callbacks.slots import CALLS_AT_ONCE, Slots
 
@@ -43,9 +45,33 @@ def deliver_due() -> None:
                 ring()  # behind whatever else waits for a worker
 
 
+@shared_task(expires=RING_EXPIRES, ignore_result=True)
+def go_on_with_replays() -> None:
+    """Do the next pieces of the replays that run, whoever was at them before."""
+    from callbacks import replaying  # noqa: PLC0415 - it rings by this module
+
+    if not replaying.go_on():
+        ring_replays()  # behind whatever else waits for a worker
+
+
+@shared_task(expires=3600, ignore_result=True)
+def forget_old_deliveries() -> None:
+    """Delete the deliveries whose time is over."""
+    retention.forget_old()
+
+
 def ring() -> None:
     """Have some worker look for due deliveries. A broker that is away delays them by seconds."""
+    _ring(deliver_due)
+
+
+def ring_replays() -> None:
+    """Have some worker look for running replays."""
+    _ring(go_on_with_replays)
+
+
+def _ring(task: Any) -> None:
     try:
-        deliver_due.delay()
+        task.delay()
     except Exception as error:  # noqa: BLE001 - the rows are safe, and workers look by themselves
         logger.warning("The broker cannot be rung: %s", type(error).__name__)

@@ -62,6 +62,10 @@ WEB_THREADS: int = env.int("SEALGATE_WEB_THREADS", default=8)
 EXCHANGE_LOG_DAYS: int = env.int("SEALGATE_EXCHANGE_LOG_DAYS", default=90)
 if EXCHANGE_LOG_DAYS < 1:
     raise ImproperlyConfigured("SEALGATE_EXCHANGE_LOG_DAYS must be at least 1.")
+#: How many days deliveries that are over, and their attempts, are kept.
+DELIVERY_DAYS: int = env.int("SEALGATE_DELIVERY_DAYS", default=90)
+if DELIVERY_DAYS < 1:
+    raise ImproperlyConfigured("SEALGATE_DELIVERY_DAYS must be at least 1.")
 #: Whether the exchange log is written in batches by a thread of its own; tests want it at once.
 EXCHANGE_LOG_BATCHES: bool = True
 #: Who may read /metrics: whoever has the token, or, where there is none, these networks.
@@ -382,6 +386,8 @@ elif CELERY_BROKER_URL.startswith("amqp"):
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "deliver-due-callbacks": {"task": "callbacks.tasks.deliver_due", "schedule": 5.0},
+    "go-on-with-replays": {"task": "callbacks.tasks.go_on_with_replays", "schedule": 5.0},
+    "forget-old-deliveries": {"task": "callbacks.tasks.forget_old_deliveries", "schedule": 600.0},
     "retire-expired-keys": {"task": "tenants.tasks.retire_expired_keys", "schedule": 30.0},
     "destroy-due-keys": {"task": "tenants.tasks.destroy_due_keys", "schedule": 300.0},
     "warn-of-expiry": {"task": "tenants.tasks.warn_of_expiry", "schedule": 3600.0},

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from callbacks.channels import CALLBACK
 from callbacks.models.endpoints import Endpoint
 from callbacks.models.replays import Replay
+from tenants.indexes import NewestFirst
 from tenants.models import Flow
 
 
@@ -84,6 +85,14 @@ class Delivery(models.Model):
         related_name="deliveries",
         db_index=False,
     )
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The trace that made it due (W3C Trace Context).",
+    )
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts begun, in all.")
     step = models.PositiveSmallIntegerField(
         default=0, help_text="Attempts begun in this round of the schedule."
@@ -126,6 +135,7 @@ class Delivery(models.Model):
             models.Index(
                 F("endpoint"),
                 F("lane"),
+                F("urgency"),
                 F("position"),
                 condition=Q(state="pending") & ~Q(lane=""),
                 name="delivery_lane_pending",
@@ -136,8 +146,15 @@ class Delivery(models.Model):
                 name="delivery_settled",
             ),
             models.Index(fields=("flow", "created_at"), name="delivery_of_flow"),
-            models.Index(
-                fields=("created_at",), condition=Q(state="failed"), name="delivery_dead_letters"
+            # Dead letters, and what waits: the few among the many that arrived.
+            NewestFirst(
+                "state",
+                time="created_at",
+                condition=~Q(state="delivered"),
+                name="delivery_not_delivered",
+            ),
+            NewestFirst(
+                "subject", time="created_at", condition=~Q(subject=""), name="delivery_of_subject"
             ),
             models.Index(
                 fields=("replay",), condition=Q(replay__isnull=False), name="delivery_of_replay"

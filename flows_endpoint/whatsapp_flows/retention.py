@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Model
 
 from flows_endpoint.whatsapp_flows.models import (
+    ErrorReport,
     FlowAlert,
     FlowSession,
     MediaFile,
@@ -34,6 +35,7 @@ def forget_old(now: float) -> int:
         + _delete(WhatsappMessage, created_at__lt=before)
         + _delete(FlowSession, created_at__lt=before)
         + _delete(FlowAlert, opened_at__lt=before, closed_at__lt=before)
+        + _delete(ErrorReport, received_at__lt=before)
         + _delete(MediaFile, expires_at__lte=moment)
     )
 

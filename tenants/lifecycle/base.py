@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 
 from tenants import audit_chain
 from tenants.models import Client, Flow, Key, KeyringEpoch
@@ -30,6 +30,18 @@ VERBS: Final = (
     "handover.create",
     "handover.withdraw",
     "handover.open",
+    "delivery.retry",
+    "delivery.retry_many",
+    "delivery.cancel",
+    "delivery.cancel_many",
+    "replay.start",
+    "replay.cancel",
+    "endpoint.update",
+    "endpoint.pause",
+    "endpoint.resume",
+    "endpoint.enable",
+    "endpoint.disable",
+    "endpoint.test",
     "master_key.rotate",
     "approval.request",
     "approval.approve",
@@ -107,8 +119,10 @@ def lock_keys(keys: QuerySet[Key]) -> None:
     list(keys.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk"))
 
 
-def touch(*flow_ids: UUID) -> None:
+def touch(*flow_ids: UUID) -> int:
     """Have every process drop its snapshots of these flows once the transaction commits.
+
+    Returns the epoch of the change.
 
     The last step of a verb: the epoch's row stays locked until then, which is what makes
     changes visible in the order of their epochs.
@@ -116,12 +130,13 @@ def touch(*flow_ids: UUID) -> None:
     if not KeyringEpoch.objects.filter(pk=1).update(value=F("value") + 1):
         KeyringEpoch.objects.get_or_create(pk=1)
         KeyringEpoch.objects.filter(pk=1).update(value=F("value") + 1)
-    epoch = KeyringEpoch.objects.values_list("value", flat=True).get(pk=1)
+    epoch: int = KeyringEpoch.objects.values_list("value", flat=True).get(pk=1)
     Flow.objects.filter(pk__in=flow_ids).update(changed_epoch=epoch)
+    return epoch
 
 
 def apply(
-    row: Client | Flow, changes: Mapping[str, Any], allowed: frozenset[str]
+    row: Model, changes: Mapping[str, Any], allowed: frozenset[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Set ``changes`` on ``row`` and return what differs, before and after.
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 
-from callbacks import actions, tasks
+from callbacks import operations, tasks
 from callbacks.claim import claim_due
 from callbacks.models import Delivery
 from tenants.actors import Actor, NotAllowedError
@@ -116,7 +116,7 @@ def test_without_the_permission_there_is_no_retry(
     before = row(delivery)
     retry(browser, delivery)
     with pytest.raises(NotAllowedError):
-        actions.retry_now(Actor("nobody", may=lambda permission: False), [delivery.pk])
+        operations.retry(Actor("nobody", may=lambda permission: False), [delivery.pk])
     assert row(delivery) == before
 
 
@@ -124,7 +124,7 @@ def test_without_the_permission_there_is_no_retry(
 def test_a_retry_rings(actor: Actor, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[int] = []
     monkeypatch.setattr(tasks.deliver_due, "delay", lambda: heard.append(1))
-    assert actions.retry_now(actor, [uuid4()]) == 0
+    assert operations.retry(actor, [uuid4()]) == 0
     assert heard == []
-    assert actions.retry_now(actor, [delivery.pk]) == 1
+    assert operations.retry(actor, [delivery.pk]) == 1
     assert heard == [1]

@@ -12,8 +12,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from callbacks import actions as deliveries
-from callbacks import transport
+from callbacks import operations, transport
 from callbacks.channels import Result
 from callbacks.models import Attempt, Delivery, Endpoint
 from flows_endpoint.whatsapp_flows import messages
@@ -244,7 +243,7 @@ def test_a_message_that_failed_may_be_tried_again_by_hand(
     send(sender)
     run()
     assert message().state == "failed"
-    assert deliveries.retry_now(actor, [delivery().pk]) == 1
+    assert operations.retry(actor, [delivery().pk]) == 1
     run()
     assert (message().state, message().code) == ("accepted", None)
 

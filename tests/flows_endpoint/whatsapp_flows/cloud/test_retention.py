@@ -11,12 +11,14 @@ from django.utils import timezone
 from flows_endpoint import tasks
 from flows_endpoint.whatsapp_flows import retention
 from flows_endpoint.whatsapp_flows.models import (
+    ErrorReport,
     FlowAlert,
     FlowSession,
     MediaFile,
     WebhookUpdate,
     WhatsappMessage,
 )
+from flows_endpoint.whatsapp_flows.models.endpoint import ErrorKind
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +44,7 @@ def make(phone: Phone, days: float, number: int, **over: Any) -> None:
         received_at=at,
         processed_at=over.get("processed_at", at),
     )
+    ErrorReport.objects.create(flow=flow, kind=ErrorKind.values[0], body=b"x", received_at=at)
     FlowAlert.objects.create(
         flow=flow,
         source="meta",
@@ -53,7 +56,7 @@ def make(phone: Phone, days: float, number: int, **over: Any) -> None:
 
 
 def counts() -> list[int]:
-    models = (FlowSession, WhatsappMessage, WebhookUpdate, FlowAlert)
+    models = (FlowSession, WhatsappMessage, WebhookUpdate, ErrorReport, FlowAlert)
     return [model._default_manager.count() for model in models]
 
 
@@ -67,16 +70,16 @@ def test_what_is_past_its_time_goes(
     for number in range(5, 8):
         make(phone, 9, number)
     tasks.forget_the_past()
-    assert counts() == [3, 3, 3, 3]
+    assert counts() == [3, 3, 3, 3, 3]
     tasks.forget_the_past()
-    assert counts() == [3, 3, 3, 3]
+    assert counts() == [3, 3, 3, 3, 3]
 
 
 def test_what_waits_or_is_open_stays(phone: Phone, settings: Any) -> None:
     settings.WHATSAPP_DAYS = 10
     make(phone, 20, 1, processed_at=None, closed_at=None)
     tasks.forget_the_past()
-    assert counts() == [0, 0, 1, 1]
+    assert counts() == [0, 0, 1, 0, 1]
 
 
 def test_a_message_outlives_the_session_it_belongs_to(phone: Phone, settings: Any) -> None:
