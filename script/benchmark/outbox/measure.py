@@ -21,7 +21,7 @@ _SENT, _KEPT = 10, 100
 #: Calls at once to each; the product's default.
 _CONCURRENCY: Final = 16
 #: Deliveries claimed at once, as the worker does.
-MOST_CLAIMED: Final = 32
+MOST_CLAIMED: Final = 64
 #: Deliveries a second the outbox is filled for. No worker process does that many.
 _PLENTY: Final = 4000
 #: Deliveries a second while nothing else is to be done, and with 100 endpoints.
@@ -41,7 +41,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """With so many deliveries due: what a claim of 32 takes, in milliseconds; and with as many
+    """With so many deliveries due: what a claim of 64 takes, in milliseconds; and with as many
     on endpoints that are paused: what the worker delivers to others, and how soon when idle."""
 
     rows: int
@@ -94,7 +94,7 @@ class _Run:
         """Measure with so many deliveries waiting."""
         clerk, kept = self.clerk, self.kept
         clerk.do("clear")
-        clerk.do("fill", flow_ids=kept, count=rows, due_in=-3600 - rows / 1000)
+        clerk.do("backlog", flow_ids=kept, count=rows, due_in=-3600 - rows / 1000)
         count = max(30, int(10 * self.seconds))
         times = sorted(clerk.do("claims", count=count, most=MOST_CLAIMED))
         clerk.do("pause", flow_ids=kept, is_paused=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from script.benchmark import machine
 from script.benchmark.aims import Verdict
 from script.benchmark.machine import Cores
-from script.benchmark.outbox.measure import OnDatabase
+from script.benchmark.outbox.measure import MOST_CLAIMED, OnDatabase
 from script.benchmark.report import table
 
 _OF_BARE: Final = 0.5
@@ -88,7 +88,7 @@ def show(report: Report, console: Console) -> None:
             rates.add_row(title, f"{rate:,.0f}", f"{core_rate:,.0f}", micros)
         console.print(rates)
         claims = table(
-            f"Claiming 32 and first attempts on {measured.name}",
+            f"Claiming {MOST_CLAIMED} and first attempts on {measured.name}",
             *("rows", "claim ms", "p99 ms", "rows/s", "first attempt p50 ms", "p99 ms"),
         )
         for each in measured.backlogs:
