@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.core.cache import cache
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -27,6 +28,8 @@ __all__ = ["Tile", "Traffic", "dashboard", "traffic"]
 _DAY: Final = timedelta(days=1)
 #: A callback this late is waiting for a worker, not for its schedule.
 _LATE: Final = timedelta(minutes=1)
+#: Callbacks counted no further than this: a backlog has no bound, and this page has to open.
+_MOST: Final = 1000
 #: How old the figures of the requests may be.
 _TRAFFIC_SECONDS: Final = 60
 _TRAFFIC: Final = "sealgate-dashboard-traffic"
@@ -168,25 +171,35 @@ def _callback_tiles() -> list[Tile]:
     now = timezone.now()
     deliveries = reverse("admin:callbacks_delivery_changelist")
     pending = Delivery.objects.filter(state=DeliveryState.PENDING)
-    late = pending.filter(next_attempt_at__lt=now - _LATE).count()
-    failed = Delivery.objects.filter(state=DeliveryState.FAILED, created_at__gte=now - _DAY).count()
+    late = _count(pending.filter(next_attempt_at__lt=now - _LATE))
+    dead = Delivery.objects.exclude(state="delivered").filter(state=DeliveryState.FAILED)
+    failed = _count(dead.filter(created_at__gte=now - _DAY))
     return [
         Tile(
             title="Callbacks waiting",
-            value=str(pending.count()),
-            note=f"{late} of them overdue",
+            value=_figure(_count(pending)),
+            note=f"{_figure(late)} of them overdue",
             url=f"{deliveries}?state__exact={DeliveryState.PENDING}",
             is_alarm=late > 0,
         ),
         Tile(
             title="Callbacks failed, 24 hours",
-            value=str(failed),
+            value=_figure(failed),
             note="given up after the last attempt",
             url=f"{deliveries}?state__exact={DeliveryState.FAILED}"
             f"&created_at__gte={_written(now - _DAY)}",
             is_alarm=failed > 0,
         ),
     ]
+
+
+def _count(rows: QuerySet[Delivery]) -> int:
+    """Return how many there are, and no more than one beyond :data:`_MOST`."""
+    return rows.order_by()[: _MOST + 1].count()
+
+
+def _figure(count: int) -> str:
+    return str(count) if count <= _MOST else f"> {_MOST}"
 
 
 def _written(moment: datetime) -> str:

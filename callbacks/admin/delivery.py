@@ -64,7 +64,6 @@ class DeliveryAdmin(LongListAdmin):
     narrowing = frozenset()
     search_fields = ("id",)
     search_help_text = "An id, a subject or a flow's address, in full."
-    actions_selection_counter = False
     fields = readonly_fields = (
         "id",
         "flow",
@@ -128,7 +127,7 @@ class DeliveryAdmin(LongListAdmin):
     @admin.action(description="Try the chosen deliveries again now", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Have the chosen deliveries tried again."""
-        chosen = list(queryset.values_list("pk", flat=True)[:_MOST])
+        chosen = self._chosen(request, queryset)
         count = operations.retry(Actor.from_request(request), chosen)
         self.message_user(request, f"{count} of {len(chosen)} will be tried now.", messages.SUCCESS)
         if count < len(chosen):
@@ -141,7 +140,7 @@ class DeliveryAdmin(LongListAdmin):
     @admin.action(description="Cancel the chosen deliveries", permissions=["retry"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Have the chosen deliveries never be tried again."""
-        chosen = list(queryset.values_list("pk", flat=True)[:_MOST])
+        chosen = self._chosen(request, queryset)
         count = operations.cancel(Actor.from_request(request), chosen)
         self.message_user(request, f"{count} of {len(chosen)} are cancelled.", messages.SUCCESS)
         if count < len(chosen):
@@ -150,6 +149,14 @@ class DeliveryAdmin(LongListAdmin):
                 "The others are over already or are being tried at this moment.",
                 messages.INFO,
             )
+
+    def _chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> list[uuid.UUID]:
+        """Return what was ticked; of everything there is, the first :data:`_MOST`."""
+        chosen = list(queryset.values_list("pk", flat=True)[: _MOST + 1])
+        if len(chosen) > _MOST:
+            text = f"Of these only the first {_MOST}. Send a range again to have more."
+            self.message_user(request, text, messages.WARNING)
+        return chosen[:_MOST]
 
     # -- the page ----------------------------------------------------------------------------
 

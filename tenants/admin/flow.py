@@ -362,22 +362,24 @@ class FlowAdmin(UndeletableAdmin):
 
 
 def _latest(flow: Flow, request: HttpRequest) -> dict[str, Any]:
-    """Return the last requests and callbacks, each None for who may not see them."""
+    """Return the last requests and callbacks, each None for who may not see them.
+
+    ``endpoints`` are those the callbacks went to.
+    """
     may_see = request.user.has_perm
+    deliveries = None
+    if may_see("callbacks.view_delivery"):
+        rows = flow.deliveries.select_related("endpoint").defer("body")
+        deliveries = list(rows.order_by("-created_at")[:_LATEST])
+    endpoints = {row.endpoint_id: row.endpoint for row in deliveries or ()}
     return {
         "exchanges": (
             list(flow.exchanges.order_by("-at")[:_LATEST])
             if may_see("flows_endpoint.view_exchangerow")
             else None
         ),
-        "deliveries": (
-            list(flow.deliveries.defer("body").order_by("-created_at")[:_LATEST])
-            if may_see("callbacks.view_delivery")
-            else None
-        ),
-        "endpoints": (
-            list(flow.endpoints.order_by("pk")) if may_see("callbacks.view_endpoint") else None
-        ),
+        "deliveries": deliveries,
+        "endpoints": list(endpoints.values()) if may_see("callbacks.view_endpoint") else [],
     }
 
 

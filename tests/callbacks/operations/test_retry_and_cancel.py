@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from callbacks import operations, settle
+from callbacks.callback_channel import CallbackChannel
 from callbacks.channels import Result
 from callbacks.claim import claim_due
 from callbacks.models import Delivery
@@ -88,6 +89,19 @@ class TestCancel:
         assert operations.cancel(actor, [held.pk]) == 1
         assert settle.record([Finished(held, DELIVERED)]) == []
         assert states(held) == ["cancelled"]
+
+    def test_its_channel_hears_of_it(
+        self, flow: Flow, actor: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        heard = []
+        monkeypatch.setattr(
+            CallbackChannel,
+            "settled",
+            lambda _, row, result: heard.append((row.pk, str(row.state), result.error)),
+        )
+        delivery = put(flow)
+        assert operations.cancel(actor, [delivery.pk]) == 1
+        assert heard == [(delivery.pk, "cancelled", "cancelled")]
 
     def test_the_next_in_the_lane_moves_up(self, flow: Flow, actor: Actor) -> None:
         first, second, third = (put(flow, lane="a") for _ in range(3))
