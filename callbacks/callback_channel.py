@@ -1,7 +1,8 @@
 """The channel ``callback``: the contract's body, signed, to the flow's callback URL.
 
 The body is sealed and signed at each attempt, so its time stamps are fresh; the ``webhook-id`` is
-the delivery's and the same at every attempt, so a receiver can recognise a repetition.
+the delivery's and the same at every attempt, so a receiver can recognise a repetition. Each
+attempt is a span of its own in the trace that made the delivery due (``traceparent``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from callbacks import channels, endpoint_auth, retry_after, signing
 from callbacks.channels import Channel, Message, Result
+from tenants import trace
 from tenants.keyring import keyring
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class CallbackChannel(Channel):
             url=flow.callback_url,
             body=sealed.body,
             headers={
+                **trace.begin(delivery.traceparent).headers,
                 **{
                     name: text for name, text in sealed.headers.items() if name.lower() not in taken
                 },

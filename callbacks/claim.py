@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F
 from django.db.models.functions import Coalesce
@@ -36,7 +37,7 @@ from callbacks.ready import Waiting
 logger = logging.getLogger(__name__)
 
 #: How long a worker may hold a delivery: several times the longest attempt.
-LEASE: Final = timedelta(seconds=60)
+LEASE: Final = timedelta(seconds=4 * settings.CALLBACK_SECONDS)
 #: Seconds for which an endpoint is left alone whose row another worker held, and one that had
 #: nothing to give: as many calls as may be are under way elsewhere.
 _LOCKED: Final = 0.02

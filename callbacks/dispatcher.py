@@ -24,9 +24,10 @@ from callbacks.slots import Slots
 
 #: What is due within so many seconds is waited for; the rest is found by the next ring or sweep.
 LOOKS_AHEAD: Final = 5.0
-#: Deliveries claimed at once: enough to share the cost of a claim, few enough that the first of
-#: them is not held up by the sealing of the last.
-MOST_CLAIMED: Final = 32
+#: Deliveries claimed at once: enough to share the cost of a claim (half of the calls that may be
+#: under way, so that one half is claimed while the other is being answered), few enough that what
+#: is answered meanwhile is recorded soon.
+MOST_CLAIMED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Round:
         self._slots = slots
         self._claimer = Claimer(slots.room)
         self._calls = ThreadPoolExecutor(slots.free, thread_name_prefix="callback")
-        self._under_way: dict[Future[tuple[Result, Call]], _UnderWay] = {}
+        self._under_way: dict[Future[tuple[Result, Call | None]], _UnderWay] = {}
 
     def __enter__(self) -> Self:
         return self

@@ -56,10 +56,11 @@ def place(delivery: Delivery, now: datetime) -> None:
     last = _all(delivery.endpoint_id, delivery.lane).aggregate(last=Max("position"))["last"]
     delivery.position = (last or 0) + 1
     others = _pending(delivery.endpoint_id, delivery.lane).exclude(pk=delivery.pk)
-    first = others.order_by("urgency", "position").only("pk", "urgency").first()
-    # Something fresh is before it, or a replay that a worker is at.
-    waits = first is not None and (first.urgency <= delivery.urgency or not _step_back(first.pk))
-    delivery.next_attempt_at = None if waits else now
+    is_first = not others.filter(urgency__lte=delivery.urgency).exists()
+    # The head need not be the first of the others: a worker may be at it since before that came.
+    head = others.filter(next_attempt_at__isnull=False).values_list("pk", flat=True).first()
+    goes_now = is_first and (head is None or _step_back(head))
+    delivery.next_attempt_at = now if goes_now else None
 
 
 def move_up(lanes: Iterable[Lane], now: datetime) -> None:

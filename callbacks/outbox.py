@@ -12,7 +12,7 @@ from callbacks.channels import CALLBACK
 from callbacks.models import Delivery, Endpoint
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.scheme import write_json
-from tenants import at_rest
+from tenants import at_rest, trace
 from tenants.models import Flow
 
 
@@ -54,6 +54,7 @@ def enqueue(
         event=event,
         subject=subject[:64],
         next_attempt_at=now,
+        traceparent=trace.parent_header(),
     )
     delivery.body = at_rest.seal(write_json(payload), delivery.at_rest_context)
     if delivery.lane:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from callbacks import channels, masking, schedule, transport
@@ -23,7 +25,11 @@ from tenants.at_rest import AtRestError
 
 logger = logging.getLogger(__name__)
 
-LIMITS = TimeLimits(connect=5, read=15, total=15)
+LIMITS = TimeLimits(
+    connect=min(5.0, settings.CALLBACK_SECONDS),
+    read=settings.CALLBACK_SECONDS,
+    total=settings.CALLBACK_SECONDS,
+)
 #: Largest answer read, in bytes.
 MAX_ACKNOWLEDGEMENT = 256 * 1024
 #: Failures of the network that say the receiver as a whole is away.
@@ -57,9 +63,16 @@ def prepare(delivery: Delivery) -> Message | Result:
         return Result(error=f"internal:{type(error).__name__}")
 
 
-def post(delivery: Delivery, message: Message) -> tuple[Result, Call]:
-    """Send ``message`` and have the channel judge the answer. Touches the network only."""
+def post(delivery: Delivery, message: Message) -> tuple[Result, Call | None]:
+    """Send ``message`` and have the channel judge the answer. Touches the network only.
+
+    Nothing is sent where the lease could run out meanwhile, as when this process stood still
+    after it had claimed: somebody else may soon be at it.
+    """
     started_at = timezone.now()
+    until = delivery.leased_until
+    if until is not None and (until - started_at).total_seconds() < LIMITS.total:
+        return Result(error="worker_late", wait=timedelta(0)), None
     timings, body = Timings(), b""
     try:
         answer = transport.shared.post(

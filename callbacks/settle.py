@@ -17,7 +17,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from callbacks import channels, health, lanes, schedule
+from callbacks import channels, health, lanes, metrics, schedule
 from callbacks.attempt import Call, attempt_row
 from callbacks.channels import Result
 from callbacks.models import Attempt, Delivery, DeliveryState
@@ -51,18 +51,22 @@ def record(finished: Sequence[Finished]) -> list[Delivery]:
     made again.
     """
     try:
-        return _record(finished)
+        held = _record(finished)
     except Exception as error:  # noqa: BLE001 - one bad delivery must not stop the others
         if len(finished) == 1:
             logger.error(  # noqa: TRY400 - a traceback may quote what was sent
                 "Delivery %s: no record, %s", finished[0].delivery.pk, type(error).__name__
             )
             return []
+    else:
+        for item in held:
+            metrics.observe(item.delivery.channel, item.result, item.call)
+        return [item.delivery for item in held]
     return [delivery for each in finished for delivery in record([each])]
 
 
 @transaction.atomic
-def _record(finished: Sequence[Finished]) -> list[Delivery]:
+def _record(finished: Sequence[Finished]) -> list[Finished]:
     now = timezone.now()
     lanes.hold((item.delivery.endpoint_id, item.delivery.lane) for item in finished)
     # Copies: should this be undone, the deliveries still are as they were claimed.
@@ -82,7 +86,7 @@ def _record(finished: Sequence[Finished]) -> list[Delivery]:
         if item.delivery.channel in channels.names():
             channels.get(item.delivery.channel).settled(item.delivery, item.result)
     health.note([(item.delivery.endpoint_id, item.result, item.call is not None) for item in held])
-    return [item.delivery for item in held]
+    return held
 
 
 def _held(finished: Sequence[Finished]) -> list[Finished]:

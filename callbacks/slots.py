@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 #: Calls under way at once in one process. Each is a thread that waits.
-CALLS_AT_ONCE: Final = 64
+CALLS_AT_ONCE: Final = 128
 #: An endpoint is slow while a call of it takes, or the last one took, so many seconds.
 SLOW_SECONDS: Final = 1.0
 

@@ -109,7 +109,10 @@ def dial() -> DeadlineSocket:
         call.policy.check(literal, url.port, permanent=True)
         addresses = [literal]
     else:
-        found = call.resolve(url.host, call.connect_by - time.monotonic())
+        left = call.connect_by - time.monotonic()
+        if left <= 0:  # the thread had to wait for its turn
+            raise TransportError(Kind.TIMEOUT, "No connection within the time.")
+        found = call.resolve(url.host, left)
         addresses = ssrf.checked(found, url.port, call.policy)
         call.watch.begin("connect")
     if call.require_tls and url.scheme != "https":

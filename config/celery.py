@@ -8,9 +8,11 @@ from typing import Any
 from celery import Celery, signals
 
 from callbacks.sweeper import Sweeper
+from config import file_broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+file_broker.register()
 app = Celery("sealgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -89,6 +89,11 @@ if not 0 <= USED_RECENTLY_DAYS <= 365:
 #: Upstream time-outs in seconds.
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
+#: Seconds an attempt of a delivery may take in all. A worker holds what it delivers for four times
+#: as long; what a killed one held is due again after that.
+CALLBACK_SECONDS: float = env.float("SEALGATE_CALLBACK_SECONDS", default=15.0)
+if not 1 <= CALLBACK_SECONDS <= 60:
+    raise ImproperlyConfigured("SEALGATE_CALLBACK_SECONDS must be 1 to 60.")
 #: Where the WhatsApp Cloud API is, without a trailing slash, and which version of it is spoken.
 WHATSAPP_API_URL: str = env.str(
     "SEALGATE_WHATSAPP_API_URL", default="https://graph.facebook.com"

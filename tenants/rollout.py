@@ -21,7 +21,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models.functions import Now
 
-from tenants.models import Flow, ProcessReport
+from tenants.models import Key, ProcessReport
 
 #: How many report intervals a process may be silent.
 _SILENT_INTERVALS: Final = 3
@@ -48,16 +48,16 @@ class Process:
     epoch: int
     cannot_load: frozenset[str]
 
-    def standing(self, flow: Flow) -> Standing:
-        """Return how it stands to ``flow`` as the row says it is now."""
-        if str(flow.pk) in self.cannot_load:
+    def standing(self, flow_id: UUID, epoch: int) -> Standing:
+        """Return how it stands to the flow as it was at ``epoch``."""
+        if str(flow_id) in self.cannot_load:
             return Standing.CANNOT_LOAD
-        return Standing.LOADED if self.epoch >= flow.changed_epoch else Standing.BEHIND
+        return Standing.LOADED if self.epoch >= epoch else Standing.BEHIND
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How every live process stands to one flow."""
+    """How every live process stands to one change."""
 
     processes: tuple[tuple[Process, Standing], ...]
 
@@ -95,25 +95,35 @@ def live_processes() -> tuple[Process, ...]:
     return tuple(found)
 
 
-def rollout_of(flow: Flow, processes: Iterable[Process] | None = None) -> Rollout:
-    """Return how ``processes`` (every live one, unless given) stand to ``flow``."""
+def rollout_of(key: Key, processes: Iterable[Process] | None = None) -> Rollout:
+    """Return how ``processes`` (every live one, unless given) stand to a version.
+
+    What changed of its flow since does not matter.
+    """
+    return _rollout(key.flow_id, key.since_epoch, processes)
+
+
+def _rollout(flow_id: UUID, epoch: int, processes: Iterable[Process] | None = None) -> Rollout:
     counted = live_processes() if processes is None else processes
-    return Rollout(tuple((process, process.standing(flow)) for process in counted))
+    return Rollout(tuple((process, process.standing(flow_id, epoch)) for process in counted))
 
 
 def wait(
     flow_id: UUID,
+    epoch: int,
     seconds: float,
     on_look: Callable[[Rollout], None] | None = None,
 ) -> Rollout:
-    """Wait until every live process has loaded the flow, ``seconds`` at most; return the last look.
+    """Wait until every live process has loaded a flow as it was at ``epoch``.
+
+    Returns the last look, after ``seconds`` at most.
 
     ``on_look`` gets each look that is not yet complete. Not to be called inside a transaction,
-    which would keep the processes from reporting. Raises Flow.DoesNotExist.
+    which would keep the processes from reporting.
     """
     deadline = time.monotonic() + seconds
     while True:
-        rollout = rollout_of(Flow.objects.only("changed_epoch").get(pk=flow_id))
+        rollout = _rollout(flow_id, epoch)
         if rollout.is_complete:
             return rollout
         if on_look is not None:

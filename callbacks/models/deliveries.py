@@ -84,6 +84,14 @@ class Delivery(models.Model):
         related_name="deliveries",
         db_index=False,
     )
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The trace that made it due (W3C Trace Context).",
+    )
     attempts = models.PositiveIntegerField(default=0, help_text="Attempts begun, in all.")
     step = models.PositiveSmallIntegerField(
         default=0, help_text="Attempts begun in this round of the schedule."

@@ -18,6 +18,8 @@ from script.benchmark import machine, measure, picture, profile, report, service
 from script.benchmark.load import require_wrk
 from script.benchmark.machine import Cores
 from script.benchmark.measure import Plan
+from script.benchmark.outbox import measure as outbox
+from script.benchmark.outbox import report as outbox_report
 from script.benchmark.server import ServerError
 from script.benchmark.services import MissingError, Services
 
@@ -25,6 +27,8 @@ from script.benchmark.services import MissingError, Services
 REACHED, MISSED, NOT_MEASURED = 0, 1, 2
 _DATABASES: Final = ("postgresql", "sqlite")
 _QUICK, _LONG = 3.0, 15.0
+#: Deliveries that wait while the outbox is measured. A million takes SQLite too long to write.
+_BACKLOGS: Final = {"postgresql": (1_000, 100_000, 1_000_000), "sqlite": (1_000, 100_000)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     cores = machine.share_cores()
     try:
+        if given.what == "callbacks":
+            return _callbacks(given, cores, console)
         require_wrk()
         if given.what == "soak":
             with _services(given.database[0], cores) as (chosen, var):
@@ -70,6 +76,23 @@ def _benchmark(given: argparse.Namespace, cores: Cores, console: Console) -> int
     return REACHED if whole.all_reached else MISSED
 
 
+def _callbacks(given: argparse.Namespace, cores: Cores, console: Console) -> int:
+    seconds = given.seconds or (_QUICK if given.quick else _LONG)
+    results = []
+    with _status(console) as say:
+        for name in given.database:
+            sizes = [rows for rows in _BACKLOGS[name] if rows <= 10_000 or not given.quick]
+            with _services(name, cores) as (chosen, var):
+                results.append(
+                    outbox.on_database(chosen, var, sizes, seconds, cores=cores, say=say)
+                )
+    whole = outbox_report.Report(machine.description(), cores, results)
+    outbox_report.show(whole, console)
+    if given.json is not None:
+        given.json.write_text(outbox_report.as_json(whole), encoding="utf-8")
+    return REACHED if whole.all_reached else MISSED
+
+
 @contextmanager
 def _services(name: str, cores: Cores) -> Iterator[tuple[Services, Path]]:
     with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as folder:
@@ -99,7 +122,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 every aim was reached, 1 some were missed, 2 nothing was measured.",
     )
     parser.add_argument(
-        "what", nargs="?", choices=("run", "soak", "profile"), default="run", help="run (default)"
+        "what",
+        nargs="?",
+        choices=("run", "soak", "profile", "callbacks"),
+        default="run",
+        help="run (default)",
     )
     parser.add_argument(
         "--database",

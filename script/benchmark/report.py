@@ -54,7 +54,7 @@ def show(report: Report, console: Console) -> None:
         f"load of the machine at the end: {machine.load_average()}",
         sep="; ",
     )
-    alone = _table("The cryptography alone", "operation", "a second", "µs")
+    alone = table("The cryptography alone", "operation", "a second", "µs")
     for name, rate in report.alone.items():
         alone.add_row(name, f"{rate:,.0f}", f"{1e6 / rate:,.0f}")
     console.print(alone)
@@ -69,7 +69,7 @@ def show(report: Report, console: Console) -> None:
         console.print(paths)
         for name, fault in measured.faults.items():
             console.print(f"✗ {TITLES.get(name, name)}: {fault}", style="red")
-        aims = _table(f"Aims on {measured.name}", "what", "aim", "measured", "")
+        aims = table(f"Aims on {measured.name}", "what", "aim", "measured", "")
         for verdict in report.verdicts(measured):
             mark = "[green]✓ pass[/]" if verdict.reached else "[red]✗ fail[/]"
             aims.add_row(verdict.what, verdict.aim, verdict.value, mark)
@@ -96,7 +96,7 @@ def as_json(report: Report) -> str:
 
 
 def _runs_table(title: str) -> Table:
-    return _table(title, "path", "req/s", "req/CPU-s", "CPU µs", "of a core", "p50 ms", "p99 ms")
+    return table(title, "path", "req/s", "req/CPU-s", "CPU µs", "of a core", "p50 ms", "p99 ms")
 
 
 def _add_run(table: Table, name: str, run: Run) -> None:
@@ -111,7 +111,8 @@ def _add_run(table: Table, name: str, run: Run) -> None:
     )
 
 
-def _table(title: str, first: str, *others: str) -> Table:
+def table(title: str, first: str, *others: str) -> Table:
+    """Return an empty table in the look of all of them."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column(first)
     for name in others:

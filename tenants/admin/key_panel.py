@@ -16,7 +16,7 @@ from tenants import key_use, lifecycle
 from tenants.admin.timeline import Life, Timeline, draw
 from tenants.key_use import Use
 from tenants.models import AuditEntry, Flow, Key, KeyState
-from tenants.rollout import Rollout, rollout_of
+from tenants.rollout import Process, Rollout, live_processes, rollout_of
 
 #: Verbs the pages offer, and the permission each takes.
 OFFERED: Final[Mapping[str, str]] = {
@@ -69,7 +69,7 @@ def purpose_rows(
     keys = list(flow.keys.defer("material").order_by("-version"))
     by_day, history = key_use.days_of_flow(flow), _history(keys)
     is_staged = any(key.state == KeyState.STAGED for key in keys)
-    seen = rollout_of(flow) if is_staged else None
+    processes = live_processes() if is_staged else ()
     by_purpose: dict[str, list[Key]] = {}
     for key in keys:
         by_purpose.setdefault(key.purpose, []).append(key)
@@ -79,7 +79,7 @@ def purpose_rows(
         rows.append(
             PurposeRow(
                 spec=spec,
-                versions=tuple(_version_row(key, by_day, user, moment, seen) for key in mine),
+                versions=tuple(_version_row(key, by_day, user, moment, processes) for key in mine),
                 next_version=(mine[0].version if mine else 0) + 1,
                 timeline=draw([_life(key, history, by_day) for key in mine], moment),
             )
@@ -92,7 +92,7 @@ def _version_row(
     by_day: Mapping[UUID, Mapping[date, int]],
     user: AbstractBaseUser | AnonymousUser,
     now: datetime,
-    seen: Rollout | None,
+    processes: Sequence[Process],
 ) -> VersionRow:
     possible = lifecycle.allowed_verbs(key)
     return VersionRow(
@@ -107,7 +107,7 @@ def _version_row(
             for verb, permission in OFFERED.items()
             if verb in possible and user.has_perm(permission)  # type: ignore[union-attr]
         ),
-        rollout=seen if seen and seen.processes and key.state == KeyState.STAGED else None,
+        rollout=rollout_of(key, processes) if processes and key.state == KeyState.STAGED else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenants import rollout
 from tenants.lifecycle.base import LifecycleError
-from tenants.models import Flow, Key
+from tenants.models import Key
 from tenants.rollout import Process, Standing
 
 #: What stands in the audit trail of a promotion that did not wait.
@@ -15,14 +15,14 @@ class NotLoadedError(LifecycleError):
     """Some live process has not loaded the version; the message names each."""
 
 
-def require_loaded(flow: Flow, key: Key, override: str) -> dict[str, list[str]]:
+def require_loaded(key: Key, override: str) -> dict[str, list[str]]:
     """Refuse to promote ``key`` while a live process has not loaded it.
 
-    ``flow`` is locked. With a reason in ``override`` it is promoted all the same; what is
+    Its flow is locked. With a reason in ``override`` it is promoted all the same; what is
     returned belongs into the audit entry: the processes that were not waited for, if any. Raises
     NotLoadedError.
     """
-    seen = rollout.rollout_of(flow)
+    seen = rollout.rollout_of(key)
     if seen.is_complete:
         return {}
     if override:

@@ -119,8 +119,10 @@ def lock_keys(keys: QuerySet[Key]) -> None:
     list(keys.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk"))
 
 
-def touch(*flow_ids: UUID) -> None:
+def touch(*flow_ids: UUID) -> int:
     """Have every process drop its snapshots of these flows once the transaction commits.
+
+    Returns the epoch of the change.
 
     The last step of a verb: the epoch's row stays locked until then, which is what makes
     changes visible in the order of their epochs.
@@ -128,8 +130,9 @@ def touch(*flow_ids: UUID) -> None:
     if not KeyringEpoch.objects.filter(pk=1).update(value=F("value") + 1):
         KeyringEpoch.objects.get_or_create(pk=1)
         KeyringEpoch.objects.filter(pk=1).update(value=F("value") + 1)
-    epoch = KeyringEpoch.objects.values_list("value", flat=True).get(pk=1)
+    epoch: int = KeyringEpoch.objects.values_list("value", flat=True).get(pk=1)
     Flow.objects.filter(pk__in=flow_ids).update(changed_epoch=epoch)
+    return epoch
 
 
 def apply(

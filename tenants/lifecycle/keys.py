@@ -72,7 +72,7 @@ def generate_key(
             raise LifecycleError(f"{spec.title} version {version} was made already.")
         state = _first_state(locked, spec)
         issued = issue(actor, locked, spec, material, state, expires_at=expires_at)
-        touch(locked.pk)
+        _note_epoch(issued.key, touch(locked.pk))
     return issued
 
 
@@ -157,7 +157,7 @@ def insert_checked(
     second_person.require(actor, Intent("key.import", locked.client_id, locked.pk, None, said))
     _insert(key)
     audit(actor, "key.import", key=key, after=facts(key))
-    touch(locked.pk)
+    _note_epoch(key, touch(locked.pk))
     return key
 
 
@@ -190,7 +190,7 @@ def promote_key(
     if not overlap:
         for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
             require_confirmed_use(old, confirmed_use, reason)
-    overridden = require_loaded(locked, key, override.strip())
+    overridden = require_loaded(key, override.strip())
     now = timezone.now()
     lock_keys(locked.keys.filter(purpose=key.purpose, state__in=(KeyState.STAGED, KeyState.ACTIVE)))
     for old in locked.keys.filter(purpose=key.purpose, state=KeyState.ACTIVE):
@@ -355,6 +355,12 @@ def _insert(key: Key) -> None:
         # Version numbers are safe under the flow's lock: it can only be the locating secret.
         _refuse_used_elsewhere(key)
         raise
+
+
+def _note_epoch(key: Key, epoch: int) -> None:
+    """Write down from which epoch on a process knows the version (tenants.rollout)."""
+    key.since_epoch = epoch
+    key.save(update_fields=("since_epoch",))
 
 
 def _refuse_used_elsewhere(key: Key) -> None:

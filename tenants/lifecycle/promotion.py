@@ -35,7 +35,7 @@ def promote_when_loaded(
     deadline = time.monotonic() + seconds
     while True:
         if key.state == KeyState.STAGED and not override.strip():
-            rollout.wait(key.flow_id, deadline - time.monotonic(), on_look)
+            rollout.wait(key.flow_id, key.since_epoch, deadline - time.monotonic(), on_look)
         try:
             return promote_key(
                 actor,

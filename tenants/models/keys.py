@@ -67,6 +67,8 @@ class Key(models.Model):
     destroy_at = models.DateTimeField(
         null=True, blank=True, help_text="When the material will be erased, unless cancelled."
     )
+    #: The epoch of the keyring with which it came: a process that has read so far knows it.
+    since_epoch = models.BigIntegerField(default=0, db_default=0, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True)
     use_count = models.PositiveBigIntegerField(default=0)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 
 from callbacks import claim, sender, tasks
 from callbacks.dispatcher import Round
-from callbacks.models import Delivery
+from callbacks.models import Attempt, Delivery
 from callbacks.models.endpoints import DEFAULT_CONCURRENCY
 from callbacks.slots import Slots
 from callbacks.transport import TimeLimits
@@ -214,7 +215,7 @@ def test_rings_expire() -> None:
 
 
 def test_a_lease_is_longer_than_any_attempt() -> None:
-    assert claim.LEASE.total_seconds() >= 3 * sender.LIMITS.total
+    assert claim.LEASE.total_seconds() == 4 * sender.LIMITS.total == 60
 
 
 def test_a_killed_worker_delays_a_delivery_and_loses_none(
@@ -239,6 +240,30 @@ def test_a_killed_worker_delays_a_delivery_and_loses_none(
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == str(delivery.pk)
     after = change(delivery)
     assert (after.state, after.attempts, after.lease_token) == ("delivered", 2, None)
+
+
+def test_a_worker_that_stood_still_after_its_claim_sends_nothing(
+    make_flow: Make, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than an attempt's time is left of its lease: another worker may soon be at it."""
+    delivery = put(make_flow("citcall", callback_url=receiver.url).flow)
+    prepare = sender.prepare
+    stood_still: list[object] = []
+
+    def stand_still(claimed: Delivery) -> object:
+        if not stood_still:
+            stood_still.append(claimed.pk)
+            assert claimed.leased_until is not None
+            claimed.leased_until -= claim.LEASE - timedelta(seconds=sender.LIMITS.total - 1)
+        return prepare(claimed)
+
+    monkeypatch.setattr(sender, "prepare", stand_still)
+    tasks.deliver_due()
+    (late, sent) = Attempt.objects.order_by("number")
+    assert (late.error, late.status, late.total_ms) == ("worker_late", None, None)
+    assert (sent.error, sent.status) == ("", 200)
+    assert len(receiver.requests) == 1
+    assert change(delivery).state == "delivered"
 
 
 def test_a_worker_that_was_too_slow_does_not_overwrite_the_newer_result(

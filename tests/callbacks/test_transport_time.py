@@ -131,6 +131,14 @@ def test_a_silent_name_server_is_part_of_connecting(post: Post) -> None:
         fails_in_time(post, "http://slow.example/", 0.3, via=client, connect=0.3, total=2.0)
 
 
+def test_a_time_that_is_over_before_the_look_up_is_a_time_out(post: Post) -> None:
+    """A busy machine; the call may be made again. Nobody is asked."""
+    with NameServer(["127.0.0.1"]) as names:
+        client = Transport(resolve=names.resolve)
+        fails_in_time(post, "http://slow.example/", 0, via=client, connect=1e-9, total=2.0)
+        assert names.asked == []
+
+
 def test_the_systems_resolver_is_not_waited_for(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,10 @@ pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(180)]
 def test_callbacks_outlive_web_worker_and_broker(tmp_path: Path) -> None:
     """Web is killed after it answered, nobody works, the broker's files vanish: all arrive."""
     with Receiver() as receiver:
-        copy = product.start(tmp_path / "copy", processes=("web",))
+        # A lease of 12 s, not 60: what the killed worker held is due again after it.
+        copy = product.start(
+            tmp_path / "copy", processes=("web",), settings={"SEALGATE_CALLBACK_SECONDS": "3"}
+        )
         try:
             flow = copy.provision("citcall", "--callback-url", receiver.url)
             partner = Partner(flow, copy.url)
@@ -42,7 +45,8 @@ def test_callbacks_outlive_web_worker_and_broker(tmp_path: Path) -> None:
             requests = _distinct(receiver, 5, seconds=90)
         finally:
             copy.stop()
-    assert len(requests) == 5
+        log = copy.log.read_text()[-4000:]
+    assert len(requests) == 5, log
     opened = {
         partner.scheme.open_callback(
             request.body,

@@ -141,8 +141,9 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         return Key.objects.select_related("flow").get(pk=key)
 
     def wait_until_loaded(flow: str, seconds: float) -> dict[str, Any]:
+        row = Flow.objects.get(pk=flow)
         began = time.monotonic()
-        seen = rollout.wait(Flow.objects.get(pk=flow).pk, seconds)
+        seen = rollout.wait(row.pk, row.changed_epoch, seconds)
         waited = time.monotonic() - began
         return {"complete": seen.is_complete, "summary": seen.summary, "waited": waited}
 

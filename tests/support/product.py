@@ -82,20 +82,20 @@ class Product:
         return provisioned
 
     def spawn(self, name: str) -> None:
-        """Start the process ``web``, ``worker`` or ``beat``."""
+        """Start the process ``web``, ``worker`` or ``beat``; ``worker-2`` is another worker."""
         commands = {
             "web": ["gunicorn", "--config", "config/gunicorn.py", "config.wsgi"],
             "worker": [
                 *("celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "4"),
                 *("--without-gossip", "--without-mingle", "--loglevel", "warning"),
-                *("--hostname", f"test-{self.port}@%h"),
+                *("--hostname", f"{name}-{self.port}@%h"),
             ],
             "beat": [
                 *("celery", "--app", "config", "--quiet", "beat", "--pidfile="),
                 *("--schedule", str(self.var / "beat-schedule"), "--loglevel", "warning"),
             ],
         }
-        command = commands[name]
+        command = commands[name.partition("-")[0]]
         with self.log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [str(_BIN / command[0]), *command[1:]],

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Self, cast
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Receiver:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> Receiver:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

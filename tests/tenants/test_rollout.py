@@ -43,7 +43,7 @@ def refusal(actor: Actor, key: Key, **how: Any) -> str:
 
 
 def test_without_any_process_there_is_nobody_to_wait_for(staged: Key, actor: Actor) -> None:
-    assert rollout.rollout_of(staged.flow).is_complete
+    assert rollout.rollout_of(staged).is_complete
     assert lifecycle.promote_key(actor, staged).state == "active"
 
 
@@ -63,8 +63,7 @@ def test_it_goes_through_once_the_last_one_has_loaded_it(staged: Key, actor: Act
     report(11)
     late = report(12, kind="worker", behind=1)
     assert "worker node-a:12" in refusal(actor, staged)
-    flow = Flow.objects.get(pk=staged.flow_id)
-    ProcessReport.objects.filter(pk=late.pk).update(epoch=flow.changed_epoch)
+    ProcessReport.objects.filter(pk=late.pk).update(epoch=staged.since_epoch)
     assert lifecycle.promote_key(actor, staged).state == "active"
 
 
@@ -74,6 +73,25 @@ def test_changes_of_other_flows_are_not_waited_for(
     report(11)
     make_flow("isu")
     assert lifecycle.promote_key(actor, staged).state == "active"
+
+
+def test_later_changes_of_the_same_flow_are_not_waited_for(
+    staged: Key, actor: Actor, make_flow: Make
+) -> None:
+    """A flow that changes all the time cannot hold up its own rotation."""
+    report(11)
+    lifecycle.update_flow(actor, staged.flow, {"callback_url": "https://hooks.example.com/a"})
+    lifecycle.generate_key(actor, staged.flow, "callback_signing")
+    assert rollout.rollout_of(staged).is_complete
+    assert lifecycle.promote_key(actor, staged).state == "active"
+
+
+def test_versions_staged_since_are_waited_for(staged: Key, actor: Actor) -> None:
+    """What a process knew before does not vouch for what came after."""
+    report(11)
+    later = lifecycle.generate_key(actor, staged.flow, "api_key").key
+    assert later.since_epoch == staged.since_epoch + 1
+    assert "web node-a:11" in refusal(actor, later)
 
 
 def test_a_process_that_is_silent_for_long_does_not_count(
@@ -152,7 +170,7 @@ def test_waiting_ends_as_soon_as_everybody_has_loaded_it(staged: Key) -> None:
             epoch = KeyringEpoch.objects.get(pk=1).value
             ProcessReport.objects.filter(pk=late.pk).update(epoch=epoch)
 
-    seen = rollout.wait(staged.flow_id, 60, look)
+    seen = rollout.wait(staged.flow_id, staged.since_epoch, 60, look)
     assert seen.is_complete
     assert seen.summary == "Loaded by 1 of 1 process"
     assert looks == ["Loaded by 0 of 1 process"] * 3
@@ -161,7 +179,7 @@ def test_waiting_ends_as_soon_as_everybody_has_loaded_it(staged: Key) -> None:
 def test_waiting_ends_when_the_time_is_over(staged: Key) -> None:
     report(11)
     report(12, behind=1)
-    seen = rollout.wait(staged.flow_id, 0)
+    seen = rollout.wait(staged.flow_id, staged.since_epoch, 0)
     assert [(str(process.name), stands) for process, stands in seen.missing] == [
         ("web node-a:12", rollout.Standing.BEHIND)
     ]

@@ -148,6 +148,21 @@ def test_in_a_lane_a_replay_keeps_its_order_behind_what_is_fresh(flow: Flow, act
     assert places == [1, fresh[0].position, fresh[1].position, 1, 2, 3]
 
 
+def test_what_is_fresh_waits_for_the_worker_not_for_the_place(flow: Flow) -> None:
+    """One before the head came back to the lane while a worker is at the head."""
+    before, head = settled(flow, 2, lane="a")
+    again_pending = {"state": "pending", "settled_at": None, "urgency": Urgency.REPLAY}
+    change(head, **again_pending, next_attempt_at=timezone.now())
+    (held,) = claim_due(9)
+    assert held.pk == head.pk
+    change(before, **again_pending)
+    fresh = put(flow, lane="a")
+    assert (fresh.next_attempt_at, claim_due(9)) == (None, [])
+    settle.record([Finished(held, Result(status=200))])
+    (next_one,) = claim_due(9)
+    assert next_one.pk == fresh.pk
+
+
 def test_a_piece_that_fails_leaves_nothing_and_is_done_again(
     flow: Flow, actor: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

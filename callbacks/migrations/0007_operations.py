@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('callbacks', '0005_delivery_rules'),
+        ('callbacks', '0006_delivery_traceparent'),
         ('tenants', '0009_list_indexes'),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('callbacks', '0006_operations'),
+        ('callbacks', '0007_operations'),
         ('tenants', '0009_list_indexes'),
     ]
 
