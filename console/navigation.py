@@ -35,6 +35,8 @@ _GROUPS: Final = (
                 "flows_endpoint.view_exchangerow",
             ),
             ("Callbacks", "outbox", "callbacks_delivery", "callbacks.view_delivery"),
+            ("Endpoints", "webhook", "callbacks_endpoint", "callbacks.view_endpoint"),
+            ("Replays", "replay", "callbacks_replay", "callbacks.view_replay"),
         ),
     ),
     (

@@ -42,6 +42,7 @@ def _roles(**_: Any) -> None:
     for migration in (
         "console.migrations.0001_roles",
         "console.migrations.0003_key_life_roles",
+        "console.migrations.0004_delivery_roles",
         "flows_endpoint.whatsapp_flows.migrations.0005_roles",
     ):
         for name, granted in import_module(migration).ROLES.items():

@@ -22,16 +22,19 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _NARROWING: Final = ("client", "flow", "event", "state", "since", "until")
 
 
-def add_filters(verb: ArgumentParser, *, states: bool = True) -> None:
-    """Declare what narrows a verb to some deliveries."""
+def add_filters(verb: ArgumentParser, *states: str) -> None:
+    """Declare what narrows a verb to some deliveries; in ``states`` where no state is said."""
     verb.add_argument("--client", metavar="SLUG", help="Of this client only.")
     verb.add_argument("--flow", metavar="FLOW", help=f"Of this flow only: {FLOW_HELP}")
     verb.add_argument("--channel", choices=channels.names(), help="Of a flow: over this one only.")
     verb.add_argument("--event", default="", help="Such as call.ended.")
-    if states:
-        verb.add_argument(
-            "--state", action="append", choices=DeliveryState.values, help="May be given often."
-        )
+    verb.add_argument(
+        "--state",
+        action="append",
+        choices=DeliveryState.values,
+        help=f"May be given often. Without: {' and '.join(states) or 'any'}.",
+    )
+    verb.set_defaults(states=states)
     verb.add_argument(
         "--since",
         type=moment,
@@ -41,8 +44,8 @@ def add_filters(verb: ArgumentParser, *, states: bool = True) -> None:
     verb.add_argument("--until", type=moment, metavar="TIME", help="Made before.")
 
 
-def selection(given: Mapping[str, Any], *states: str) -> Selection:
-    """Return what the options say; ``states`` where they say none. Raises CommandError."""
+def selection(given: Mapping[str, Any]) -> Selection:
+    """Return what the options of :func:`add_filters` say. Raises CommandError."""
     client = None
     if given["client"]:
         client = Client.objects.filter(slug=given["client"]).first()
@@ -59,7 +62,7 @@ def selection(given: Mapping[str, Any], *states: str) -> Selection:
         flow=flow,
         endpoint=endpoint,
         event=given["event"],
-        states=tuple(given.get("state") or states),
+        states=tuple(given["state"] or given["states"]),
         since=given["since"],
         until=given["until"],
     )

@@ -10,7 +10,6 @@ from django.db.models import F, Q
 from callbacks.channels import CALLBACK
 from callbacks.models.endpoints import Endpoint
 from callbacks.models.replays import Replay
-from tenants.indexes import NewestFirst
 from tenants.models import Flow
 
 
@@ -147,14 +146,15 @@ class Delivery(models.Model):
             ),
             models.Index(fields=("flow", "created_at"), name="delivery_of_flow"),
             # Dead letters, and what waits: the few among the many that arrived.
-            NewestFirst(
-                "state",
-                time="created_at",
+            models.Index(
+                fields=("state", "created_at"),
                 condition=~Q(state="delivered"),
                 name="delivery_not_delivered",
             ),
-            NewestFirst(
-                "subject", time="created_at", condition=~Q(subject=""), name="delivery_of_subject"
+            models.Index(
+                fields=("subject", "created_at"),
+                condition=~Q(subject=""),
+                name="delivery_of_subject",
             ),
             models.Index(
                 fields=("replay",), condition=Q(replay__isnull=False), name="delivery_of_replay"

@@ -375,6 +375,9 @@ def _latest(flow: Flow, request: HttpRequest) -> dict[str, Any]:
             if may_see("callbacks.view_delivery")
             else None
         ),
+        "endpoints": (
+            list(flow.endpoints.order_by("pk")) if may_see("callbacks.view_endpoint") else None
+        ),
     }
 
 

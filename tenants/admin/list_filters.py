@@ -26,8 +26,10 @@ _SPANS: Final = {
 
 
 class SinceFilter(admin.SimpleListFilter):
-    """By how long ago it was; the column is ``at``."""
+    """By how long ago it was."""
 
+    #: The column of the time.
+    column = "at"
     title = "time"
     parameter_name = "since"
 
@@ -42,7 +44,7 @@ class SinceFilter(admin.SimpleListFilter):
             return queryset
         if chosen not in _SPANS:
             raise IncorrectLookupParameters
-        return queryset.filter(at__gte=timezone.now() - _SPANS[chosen][1])
+        return queryset.filter(**{f"{self.column}__gte": timezone.now() - _SPANS[chosen][1]})
 
 
 class FlowFilter(admin.SimpleListFilter):

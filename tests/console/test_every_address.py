@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +20,9 @@ from django.test import Client as Browser
 from django.urls import Resolver404, URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
-from callbacks.models import Delivery
+from callbacks import operations
+from callbacks.models import Delivery, Endpoint, Replay
+from callbacks.operations import Selection
 from flows_endpoint.models import ExchangeRow
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -47,6 +50,8 @@ MODELS: dict[str, tuple[set[str] | Roles, set[str] | Roles, set[str] | Roles]] =
     "tenants_approvalrequest": (LOOKING, NOBODY, NOBODY),
     "tenants_auditentry": (OVERSEEING, NOBODY, NOBODY),
     "callbacks_delivery": (LOOKING, NOBODY, NOBODY),
+    "callbacks_endpoint": (LOOKING, NOBODY, OPERATING),
+    "callbacks_replay": (LOOKING, OPERATING, NOBODY),
     "flows_endpoint_exchangerow": (LOOKING, NOBODY, NOBODY),
     "auth_user": (PEOPLE, PEOPLE, PEOPLE),
     "auth_group": (PEOPLE, NOBODY, NOBODY),
@@ -91,6 +96,9 @@ POSTS: dict[str, set[str] | Roles] = {
     "tenants_approvalrequest_approve": DECIDING,
     "tenants_approvalrequest_refuse": DECIDING,
     "tenants_approvalrequest_withdraw": NOBODY,
+    "callbacks_delivery_verb": OPERATING,
+    "callbacks_endpoint_verb": OPERATING,
+    "callbacks_replay_cancel": OPERATING,
     "whatsapp_flows_whatsappmessage_send": OPERATING,
     "whatsapp_flows_phonekey_upload": KEYS,
     "whatsapp_flows_phonekey_check": LOOKING,
@@ -107,6 +115,7 @@ class Scene:
     staged: Key
     handover: HandOver
     delivery: Delivery
+    replay: Replay
     exchange: ExchangeRow
     guarded: Client
     asked: ApprovalRequest
@@ -126,6 +135,8 @@ class Scene:
             "tenants_approvalrequest": self.asked.pk,
             "tenants_auditentry": self.entry.pk,
             "callbacks_delivery": self.delivery.pk,
+            "callbacks_endpoint": self.delivery.endpoint_id,
+            "callbacks_replay": self.replay.pk,
             "flows_endpoint_exchangerow": self.exchange.pk,
             "auth_user": self.person.pk,
             "auth_group": Group.objects.order_by("pk")[0].pk,
@@ -140,6 +151,8 @@ class Scene:
             list(HandOver.objects.values().order_by("pk")),
             list(ApprovalRequest.objects.values().order_by("pk")),
             list(Delivery.objects.values().order_by("pk")),
+            list(Endpoint.objects.values().order_by("pk")),
+            list(Replay.objects.values().order_by("pk")),
             AuditEntry.objects.count(),
         )
 
@@ -149,6 +162,9 @@ class Scene:
             "tenants_client_relax": [self.guarded.pk],
             "tenants_key_verb": [self.staged.pk, "revoke"],
             "tenants_handover_withdraw": [self.handover.pk],
+            "callbacks_delivery_verb": [self.delivery.pk, "cancel"],
+            "callbacks_endpoint_verb": [self.delivery.endpoint_id, "pause"],
+            "callbacks_replay_cancel": [self.replay.pk],
             "whatsapp_flows_phonekey_upload": [self.flow.pk, self.staged.pk],
         }
         return reverse(f"admin:{name}", args=arguments.get(name, usual))
@@ -172,6 +188,14 @@ def scene(make_flow: Make, actor: Actor, monkeypatch: pytest.MonkeyPatch) -> Sce
         staged=lifecycle.generate_key(actor, made.flow, "whatsapp_rsa").key,
         handover=lifecycle.create_handover(actor, made.flow).handover,
         delivery=put(made.flow),
+        replay=operations.start_replay(
+            actor,
+            Selection(
+                since=timezone.now() - timedelta(days=2),
+                until=timezone.now() - timedelta(days=1),
+                states=("failed",),
+            ),
+        ),
         exchange=ExchangeRow.objects.create(
             at=timezone.now(),
             request_id="request-0123456789",
@@ -323,6 +347,7 @@ def test_what_is_shown_is_allowed_and_what_is_not_shown_is_not(role: str, scene:
     forbidden: set[tuple[str, str]] = set()
     shown: set[str] = set()
     rows = {scene.flow.pk, scene.guarded.pk, scene.asked.pk, scene.staged.pk, scene.handover.pk}
+    rows |= {scene.delivery.pk, scene.replay.pk}
     waiting += [
         reverse(f"admin:{model}_change", args=[scene.row(model)])
         for model, (lookers, _, _) in MODELS.items()

@@ -49,6 +49,10 @@ PAGES: dict[str, set[str]] = {
     "tenants_auditentry_changelist": OVERSEEING,
     "callbacks_delivery_changelist": LOOKING,
     "callbacks_delivery_change": LOOKING,
+    "callbacks_endpoint_changelist": LOOKING,
+    "callbacks_endpoint_change": LOOKING,
+    "callbacks_replay_changelist": LOOKING,
+    "callbacks_replay_add": OPERATING,
     "flows_endpoint_exchangerow_changelist": LOOKING,
     "whatsapp_flows_whatsappmessage_changelist": LOOKING,
     "whatsapp_flows_flowsession_changelist": LOOKING,
@@ -106,6 +110,7 @@ def test_pages(role: str, staged: Key, handover: HandOver, delivery: Delivery) -
         "tenants_key": staged.pk,
         "tenants_handover": handover.pk,
         "callbacks_delivery": delivery.pk,
+        "callbacks_endpoint": delivery.endpoint_id,
     }
     for name, roles in PAGES.items():
         model, _, page = name.rpartition("_")

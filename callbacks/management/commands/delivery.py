@@ -27,12 +27,20 @@ from callbacks.management.selecting import (
     narrows,
     selection,
 )
-from callbacks.models import Delivery, DeliveryState, Endpoint, Replay, ReplayState
+from callbacks.models import Delivery, Endpoint, Replay, ReplayState
 from tenants.actors import Actor
 from tenants.management.naming import FLOW_HELP
 from tenants.management.refusals import as_command_errors
 
 _Report = tuple[Mapping[str, Any], Callable[[Console], None]]
+#: Which deliveries a verb means where ``--state`` says nothing; none of these: all.
+_STATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "list": (),
+    "dead-letters": ("failed",),
+    "retry": ("pending", "failed"),
+    "cancel": ("pending",),
+    "replay": ("failed",),
+}
 _LINES: Final = (
     *("id", "scheme", "address", "event", "state", "attempts", "last_error", "created_at"),
 )
@@ -61,7 +69,7 @@ class Command(BaseCommand):
             ("dead-letters", "List what failed for good, the newest first."),
         ):
             verb = add(name, text)
-            add_filters(verb, states=name == "list")
+            add_filters(verb, *_STATES[name])
             verb.add_argument("--limit", type=int, default=50, metavar="N", help="At most so many.")
         verb = add("show", "Show a delivery and its attempts.")
         verb.add_argument("delivery", type=identity, metavar="ID")
@@ -71,10 +79,10 @@ class Command(BaseCommand):
         ):
             verb = add(name, text)
             verb.add_argument("deliveries", nargs="*", type=identity, metavar="ID")
-            add_filters(verb)
+            add_filters(verb, *_STATES[name])
             verb.add_argument("--reason", default="", help="Stands in the audit trail.")
         verb = add("replay", "Send a range of deliveries again; the worker does it.")
-        add_filters(verb)
+        add_filters(verb, *_STATES["replay"])
         verb.add_argument("--reason", default="", help="Stands in the audit trail.")
         verb.add_argument(
             "--wait", action="store_true", help="Help the worker, and show how far it is."
@@ -111,8 +119,7 @@ class Command(BaseCommand):
 
 
 def _list(given: Mapping[str, Any]) -> _Report:
-    states = (DeliveryState.FAILED.value,) if given["verb"] == "dead-letters" else ()
-    rows = selection(given, *states).rows.select_related("flow").defer("body")
+    rows = selection(given).rows.select_related("flow").defer("body")
     chosen = rows.order_by("-created_at", "-pk")[: max(0, given["limit"])]
     facts = [reports.delivery(row) for row in chosen]
     return {"deliveries": facts}, lambda console: reports.table(facts, _LINES, console)
@@ -142,13 +149,12 @@ def _retry(given: Mapping[str, Any]) -> _Report:
     if ids:
         count = (operations.cancel if is_cancel else operations.retry)(actor, ids, reason=reason)
     else:
-        states = ("pending",) if is_cancel else ("pending", "failed")
         matching = operations.cancel_matching if is_cancel else operations.retry_matching
         with _bar() as bar:
             task = bar.add_task("Deliveries", total=None)
             count = matching(
                 actor,
-                selection(given, *states),
+                selection(given),
                 reason=reason,
                 told=lambda done: bar.advance(task, done),
             )
@@ -158,8 +164,7 @@ def _retry(given: Mapping[str, Any]) -> _Report:
 
 
 def _replay(given: Mapping[str, Any]) -> _Report:
-    chosen = selection(given, "failed", "cancelled")
-    replay = operations.start_replay(Actor.command_line(), chosen, reason=given["reason"])
+    replay = operations.start_replay(Actor.command_line(), selection(given), reason=given["reason"])
     if given["wait"]:
         _wait(replay)
     facts = reports.replay(replay)
