@@ -116,8 +116,7 @@ class RabbitMQ(Broker):
     name = "PostgreSQL and RabbitMQ"
 
     def __init__(self, folder: Path) -> None:
-        services.require_program("rabbitmq-server")
-        # The one on the path is Debian's wrapper, which changes the user and the home directory.
+        # Not the one of /usr/sbin: a wrapper of Debian's that changes user and home directory.
         self._program = "/usr/lib/rabbitmq/bin/rabbitmq-server"
         if not Path(self._program).is_file():
             services.missing(self._program)
