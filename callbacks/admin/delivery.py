@@ -93,12 +93,16 @@ class DeliveryAdmin(LongListAdmin):
         """Return the list with actions."""
         return DeliveryList
 
+    def is_narrowed(self, given: Mapping[str, str]) -> bool:
+        """Return whether one is asked for by its id, or a flow's that did not arrive."""
+        state = given.get("state__exact", DeliveryState.DELIVERED)
+        is_few = "flow__id__exact" in given and state != DeliveryState.DELIVERED
+        return is_few or _as_id(given.get("q", "")) is not None
+
     def meanings(self, term: str, given: Mapping[str, str]) -> Sequence[Q]:
         """Return an id, a subject, or the flows of an address."""
-        try:
-            ids = [Q(pk=uuid.UUID(term))]
-        except ValueError:
-            ids = []
+        found = _as_id(term)
+        ids = [Q(pk=found)] if found else []
         flows = Flow.objects.filter(address=term).order_by("pk").only("pk")
         subject = ~Q(subject="") & Q(subject=term)
         return [*ids, subject, *(Q(flow=flow) for flow in flows)]
@@ -234,3 +238,10 @@ def _replay_url(request: HttpRequest) -> str:
     }
     said = {to: request.GET[name] for name, to in names.items() if request.GET.get(name)}
     return f"{reverse('admin:callbacks_replay_add')}?{urlencode(said)}"
+
+
+def _as_id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text.strip())
+    except ValueError:
+        return None

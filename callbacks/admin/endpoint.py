@@ -195,8 +195,9 @@ def _day(endpoint: Endpoint) -> Day:
     errors = Counter(error for error, _ in tries[:_MOST] if error)
     times = [taken for _, taken in tries[:_MOST] if taken is not None]
     tenths = quantiles(times, n=10) if len(times) > 1 else [*times * 9]
+    # The conditions of the index that claiming uses, in its words.
     pending = Delivery.objects.filter(
-        flow=endpoint.flow_id, endpoint=endpoint, state=DeliveryState.PENDING
+        endpoint=endpoint, state=DeliveryState.PENDING, next_attempt_at__isnull=False
     )
     return Day(
         taken=min(len(tries), _MOST) - sum(errors.values()),
@@ -204,6 +205,6 @@ def _day(endpoint: Endpoint) -> Day:
         errors=tuple(errors.most_common(8)),
         median_ms=round(tenths[4], 1) if tenths else None,
         p90_ms=round(tenths[8], 1) if tenths else None,
-        waiting=pending.exclude(next_attempt_at=None).order_by()[: _MOST_WAITING + 1].count(),
+        waiting=pending.order_by()[: _MOST_WAITING + 1].count(),
         is_cut=len(tries) > _MOST,
     )

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from callbacks.channels import CALLBACK
 from callbacks.models.endpoints import Endpoint
 from callbacks.models.replays import Replay
+from tenants.indexes import NewestFirst
 from tenants.models import Flow
 
 
@@ -145,6 +146,13 @@ class Delivery(models.Model):
                 name="delivery_settled",
             ),
             models.Index(fields=("flow", "created_at"), name="delivery_of_flow"),
+            NewestFirst(
+                "flow",
+                "state",
+                time="created_at",
+                condition=~Q(state="delivered"),
+                name="delivery_of_flow_in_state",
+            ),
             # Dead letters, and what waits: the few among the many that arrived.
             models.Index(
                 fields=("state", "created_at"),

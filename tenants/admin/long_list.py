@@ -138,7 +138,7 @@ class KeysetChangeList(ChangeList):
 
     @property
     def _is_narrowed(self) -> bool:
-        return not self.model_admin.narrowing.isdisjoint(self._given)
+        return self.model_admin.is_narrowed(self._given)
 
     @cached_property
     def _branches(self) -> list[QuerySet[Any]]:
@@ -210,6 +210,10 @@ class LongListAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         """Return all rows: what is searched for is read in parts (:meth:`meanings`)."""
         return queryset, False
+
+    def is_narrowed(self, given: Mapping[str, str]) -> bool:
+        """Return whether what the address says (``given``) has such an index."""
+        return not self.narrowing.isdisjoint(given)
 
     def meanings(self, term: str, given: Mapping[str, str]) -> Sequence[Q]:
         """Return what a search for ``term`` may look for, as conditions that have an index."""

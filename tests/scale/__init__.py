@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Pages that look through all keys: no index knows when a key was used, for every use would have to
-#: write it.
-LOOK_THROUGH: Final = frozenset({"keys: used never"})
+#: Pages that look through more than they show. No index knows when a key was used, for every use
+#: would have to write it. What arrived of a flow most of which did not is looked for among all that
+#: the flow has: every delivery would pay for an index of those that arrived.
+LOOK_THROUGH: Final = frozenset({"keys: used never", "deliveries: delivered of a failing flow"})

@@ -49,7 +49,13 @@ class Size:
     @property
     def total(self) -> int:
         """Return how many rows that makes."""
-        return self.exchanges + self.entries + self.keys + self.flows + self.clients
+        rows = self.exchanges + self.deliveries + self.entries + self.keys
+        return rows + 2 * self.flows + self.clients
+
+    @property
+    def deliveries(self) -> int:
+        """Return how many deliveries there are: as many as exchanges."""
+        return self.exchanges
 
 
 def fill(size: Size, told: Callable[[int], object] = lambda rows: None) -> None:
@@ -57,6 +63,8 @@ def fill(size: Size, told: Callable[[int], object] = lambda rows: None) -> None:
     for count, table, columns, source in (
         (size.clients, "tenants_client", *_clients()),
         (size.flows, "tenants_flow", *_flows(size)),
+        (size.flows, "callbacks_endpoint", *_endpoints()),
+        (size.deliveries, "callbacks_delivery", *_deliveries(size)),
         (size.keys, "tenants_key", *_keys(size)),
         (size.exchanges, "flows_endpoint_exchangerow", *_exchanges(size)),
         (size.entries, "tenants_auditentry", *_entries(size)),
@@ -72,7 +80,11 @@ def fill(size: Size, told: Callable[[int], object] = lambda rows: None) -> None:
         append_only.install(connection)
     with connection.cursor() as cursor:
         if _is_postgresql():  # numbers go on after them
-            for table in ("tenants_auditentry", "flows_endpoint_exchangerow"):
+            for table in (
+                "tenants_auditentry",
+                "flows_endpoint_exchangerow",
+                "callbacks_endpoint",
+            ):
                 cursor.execute(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "
                     f"(SELECT max(id) FROM {table}))"
@@ -178,6 +190,37 @@ def _exchanges(size: Size) -> tuple[str, str]:
         f"{_ago(f'({size.exchanges} - n) * {step:.6f}')}, {_digest('n', 32)}, "
         f"{_maybe_id(flow)}, {scheme}, 'create', '192.0.2.1', {outcome}, {reason}, '', '', 200, "
         "'kairos_rsa v5', n % 100 + 0.5, 1000, " + _digest("n"),
+    )
+
+
+def _endpoints() -> tuple[str, str]:
+    now = _ago("0")
+    return (
+        "id, flow_id, channel, auth, auth_name, burst, concurrency, is_fifo, schedule, state, "
+        "state_reason, state_at, ready_at, tokens, breaker, failures, times_opened, warned_days, "
+        "created_at",
+        f"n, {_id('n')}, 'callback', 'none', '', 1, 16, false, '[]', 'active', '', {now}, {now}, "
+        f"0, 'closed', 0, 0, 0, {now}",
+    )
+
+
+def _deliveries(size: Size) -> tuple[str, str]:
+    step = SPAN / size.deliveries
+    # One big flow (number 5), everything of which arrived; one (9) that takes nothing; a few dead
+    # letters at the very beginning.
+    flow = f"CASE WHEN n % 3 = 0 THEN 5 WHEN n % 3 = 1 THEN 9 ELSE n % {size.flows} + 1 END"
+    state = (
+        "CASE WHEN n <= 5 THEN 'failed' WHEN n % 3 = 0 THEN 'delivered' "
+        "WHEN n % 3 = 1 THEN 'pending' ELSE 'delivered' END"
+    )
+    at = _ago(f"({size.deliveries} - n) * {step:.6f}")
+    return (
+        "id, flow_id, endpoint_id, channel, lane, event, subject, body, state, urgency, attempts, "
+        "step, last_error, created_at, next_attempt_at, settled_at",
+        f"{_id('n')}, {_id(f'({flow})')}, {flow}, 'callback', '', 'call.ended', "
+        f"{_text('call-', 'n / 2')}, {_bytes()}, {state}, 0, 1, 1, '', {at}, "
+        f"CASE {state} WHEN 'pending' THEN {_ago('-60')} END, "
+        f"CASE {state} WHEN 'pending' THEN NULL ELSE {at} END",
     )
 
 

@@ -10,11 +10,17 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from callbacks.models import Delivery
 from flows_endpoint.models import ExchangeRow
 from tenants.models import AuditEntry, Flow, Key
 
 #: The tables that grow without end, or with the number of keys.
-LONG_TABLES = ("flows_endpoint_exchangerow", "tenants_auditentry", "tenants_key")
+LONG_TABLES = (
+    "flows_endpoint_exchangerow",
+    "tenants_auditentry",
+    "tenants_key",
+    "callbacks_delivery",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ def pages() -> list[Page]:
         *_exchanges(),
         *_audit(),
         *_keys(),
+        *_deliveries(),
         *_others(),
     ]
 
@@ -116,6 +123,34 @@ def _keys() -> Iterator[Page]:
         yield Page(f"keys: used {used}", _with(url, used=used))
     yield from _deep("keys", url, key.created_at)
     yield Page("keys: opened", reverse("admin:tenants_key_change", args=[key.pk]))
+
+
+def _deliveries() -> Iterator[Page]:
+    url = reverse("admin:callbacks_delivery_changelist")
+    yield Page("deliveries", url)
+    rows = Delivery.objects.order_by("created_at", "pk")
+    middle = rows[rows.count() // 2]
+    for what, term in {
+        "an id": str(middle.pk),
+        "a subject": middle.subject,
+        "a busy flow's address": "partner5",
+        "a quiet flow's address": "partner8",
+        "nothing": "nothing-like-it",
+    }.items():
+        yield Page(f"deliveries: {what}", _with(url, q=term))
+    for state in ("pending", "delivered", "failed", "cancelled"):
+        yield Page(f"deliveries: {state}", _with(url, state__exact=state))
+        for number, name in ((5, "busy"), (9, "failing"), (8, "quiet")):
+            flow = str(Flow.objects.get(address=f"partner{number}").pk)
+            yield Page(
+                f"deliveries: {state} of a {name} flow",
+                _with(url, state__exact=state, flow__id__exact=flow),
+            )
+    yield Page("deliveries: of an endpoint", _with(url, endpoint="5"))
+    yield Page("deliveries: the last hour", _with(url, since="1h"))
+    yield from _deep("deliveries", url, middle.created_at)
+    yield Page("deliveries: opened", reverse("admin:callbacks_delivery_change", args=[middle.pk]))
+    yield Page("page of an endpoint", reverse("admin:callbacks_endpoint_change", args=[5]))
 
 
 def _others() -> Iterator[Page]:

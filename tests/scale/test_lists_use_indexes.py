@@ -34,6 +34,7 @@ MOST_STATEMENTS = {
     "exchanges": 16,
     "audit trail": 11,
     "keys": 10,
+    "deliveries": 12,
     "clients": 7,
     "flows": 7,
     "page of a client": 9,
