@@ -95,7 +95,8 @@ def postgresql(url: str) -> dict[str, bytes]:
 def redis_watched(url: str) -> Iterator[dict[str, bytes]]:
     """Note every command that reaches the database of ``url``, and at the end every key there."""
     found: dict[str, bytes] = {}
-    server: Any = redis.Redis.from_url(url)
+    # However long nobody says anything: the client gives up after seconds unless told otherwise.
+    server: Any = redis.Redis.from_url(url, socket_timeout=None)
     number = server.connection_pool.connection_kwargs.get("db", 0)
     said: list[bytes] = []
     with server.monitor() as monitor:
