@@ -29,7 +29,8 @@ DISABLED_AFTER: Final = timedelta(days=5)
 #: Failures further apart than this are not one long failure: nothing was tried in between.
 LONGEST_GAP: Final = timedelta(days=2)
 
-_WRITTEN: Final = (
+#: The columns of an endpoint that say how it does.
+HEALTH: Final = (
     "state",
     "state_reason",
     "state_at",
@@ -68,7 +69,7 @@ def note(results: Iterable[Said]) -> None:
     for endpoint in rows:
         for result, was_called in by_endpoint[endpoint.pk]:
             _apply(endpoint, result, now, was_called=was_called)
-        endpoint.save(update_fields=_WRITTEN)
+        endpoint.save(update_fields=HEALTH)
 
 
 def _apply(endpoint: Endpoint, result: Result, now: datetime, *, was_called: bool) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from callbacks.models import Delivery, DeliveryState, Endpoint
 from tenants.admin.base import AnyModelAdmin, ListedFilter
-from tenants.admin.list_filters import SinceFilter
+from tenants.admin.list_filters import LinkedFilter, SinceFilter
 
 
 class MadeFilter(SinceFilter):
@@ -39,32 +38,7 @@ class StateFilter(ListedFilter):
         return rows.exclude(state="delivered") if is_few else rows
 
 
-class _LinkedFilter(admin.SimpleListFilter):
-    """Reached by links, and shown only to be taken away again."""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return nothing: there may be many thousand."""
-        return []
-
-    def has_output(self) -> bool:
-        """Return whether one is chosen."""
-        return bool(self.value())
-
-    def choices(self, changelist: Any) -> Any:
-        """Return the way back to all, and the chosen one."""
-        yield {
-            "selected": False,
-            "query_string": changelist.get_query_string(remove=[self.parameter_name]),
-            "display": "All",
-        }
-        yield {
-            "selected": True,
-            "query_string": changelist.get_query_string(),
-            "display": self.value(),
-        }
-
-
-class EventFilter(_LinkedFilter):
+class EventFilter(LinkedFilter):
     """By event."""
 
     title = "event"
@@ -78,7 +52,7 @@ class EventFilter(_LinkedFilter):
         return queryset.filter(event=chosen) if chosen else queryset
 
 
-class EndpointFilter(_LinkedFilter):
+class EndpointFilter(LinkedFilter):
     """By endpoint."""
 
     title = "endpoint"

@@ -11,6 +11,7 @@ from django.utils import timezone
 from callbacks import outbox, tasks
 from callbacks.breaker import Breaker
 from callbacks.channels import CALLBACK
+from callbacks.health import HEALTH
 from callbacks.models import BreakerState, Delivery, Endpoint, EndpointState
 from tenants import audit_chain
 from tenants.actors import Actor
@@ -22,19 +23,6 @@ TEST_EVENT: Final = "endpoint.test"
 #: What :func:`set_up` takes.
 CHANGEABLE: Final = frozenset(
     {"auth", "auth_name", "rate_per_second", "burst", "concurrency", "is_fifo", "schedule"}
-)
-_HEALTH: Final = (
-    "state",
-    "state_reason",
-    "state_at",
-    "ready_at",
-    "breaker",
-    "failures",
-    "opened_at",
-    "times_opened",
-    "failing_since",
-    "last_failure_at",
-    "warned_days",
 )
 
 
@@ -155,7 +143,7 @@ def _move(actor: Actor, verb: str, endpoint: Endpoint, state: EndpointState, rea
         endpoint.state_at = timezone.now()
     endpoint.state = state
     endpoint.state_reason = "" if state == EndpointState.ACTIVE else reason
-    endpoint.save(update_fields=_HEALTH)
+    endpoint.save(update_fields=HEALTH)
     audit_chain.append(
         actor,
         verb,

@@ -47,8 +47,37 @@ class SinceFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{self.column}__gte": timezone.now() - _SPANS[chosen][1]})
 
 
-class FlowFilter(admin.SimpleListFilter):
-    """By flow; reached by links, and shown only to be taken away again."""
+class LinkedFilter(admin.SimpleListFilter):
+    """Reached by links, and shown only to be taken away again."""
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        """Return nothing: there may be many thousand."""
+        return []
+
+    def has_output(self) -> bool:
+        """Return whether one is chosen."""
+        return bool(self.value())
+
+    def chosen(self) -> str | None:
+        """Return what is chosen, in words."""
+        return self.value()
+
+    def choices(self, changelist: Any) -> Any:
+        """Return the way back to all, and the chosen one."""
+        yield {
+            "selected": False,
+            "query_string": changelist.get_query_string(remove=[self.parameter_name]),
+            "display": "All",
+        }
+        yield {
+            "selected": True,
+            "query_string": changelist.get_query_string(),
+            "display": self.chosen(),
+        }
+
+
+class FlowFilter(LinkedFilter):
+    """By flow."""
 
     title = "flow"
     parameter_name = "flow__id__exact"
@@ -63,26 +92,9 @@ class FlowFilter(admin.SimpleListFilter):
             except ValueError:
                 raise IncorrectLookupParameters from None
 
-    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
-        """Return nothing: there may be many thousand flows."""
-        return []
-
-    def has_output(self) -> bool:
-        """Return whether a flow is chosen."""
-        return bool(self.value())
-
-    def choices(self, changelist: Any) -> Any:
-        """Return the way back to all flows, and the chosen one."""
-        yield {
-            "selected": False,
-            "query_string": changelist.get_query_string(remove=[self.parameter_name]),
-            "display": "All",
-        }
-        yield {
-            "selected": True,
-            "query_string": changelist.get_query_string(),
-            "display": str(self.flow or "unknown"),
-        }
+    def chosen(self) -> str | None:
+        """Return the flow, as it is called."""
+        return str(self.flow or "unknown")
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows of the chosen flow."""
