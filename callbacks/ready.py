@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection
-from django.db.models import BooleanField, OuterRef, Subquery
+from django.db.models import BooleanField, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from callbacks.models import Delivery, DeliveryState, Endpoint, EndpointState, Urgency
@@ -80,6 +80,20 @@ def waiting() -> list[Waiting]:
         .values_list("pk", "ready_at", "fresh_at", "replay_at")
     )
     return [Waiting(*row) for row in rows]
+
+
+def overdue(since: datetime) -> QuerySet[Delivery]:
+    """Return the deliveries that could have gone before ``since``, endpoint by endpoint.
+
+    Those that wait for a later time are not read.
+    """
+    with_anything = RawSQL(WITH_ANYTHING, [])  # noqa: S611 - nothing from outside
+    return Delivery.objects.filter(
+        endpoint__in=with_anything,
+        urgency__in=Urgency.values,
+        state=DeliveryState.PENDING,
+        next_attempt_at__lt=since,
+    ).order_by()
 
 
 def due_ids(shares: Sequence[tuple[int, int, int]], now: datetime) -> list[uuid.UUID]:

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from callbacks import ready
 from callbacks.models import Delivery, DeliveryState
 from crypto_schemes import registry
 from flows_endpoint import attention
@@ -174,7 +175,7 @@ def _callback_tiles() -> list[Tile]:
     pending = Delivery.objects.filter(state=DeliveryState.PENDING).exclude(
         state=DeliveryState.DELIVERED
     )
-    late = _count(pending.filter(next_attempt_at__lt=now - _LATE))
+    late = _count(ready.overdue(now - _LATE))
     dead = Delivery.objects.exclude(state="delivered").filter(state=DeliveryState.FAILED)
     failed = _count(dead.filter(created_at__gte=now - _DAY))
     return [

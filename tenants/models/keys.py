@@ -127,10 +127,17 @@ class Key(models.Model):
                 condition=Q(destroy_at__isnull=False),
                 name="key_destroy_due",
             ),
+            # What ends soon, of all that open. The state comes first: without it SQLite takes the
+            # index of the states, and reads every version in force.
             models.Index(
-                fields=("expires_at",),
+                fields=("state", "expires_at"),
                 condition=Q(expires_at__isnull=False),
-                name="key_expiry",
+                name="key_state_expiry",
+            ),
+            models.Index(
+                fields=("state", "accept_until"),
+                condition=Q(accept_until__isnull=False),
+                name="key_state_end",
             ),
         ]
 

@@ -131,7 +131,7 @@ def _show(
     for before, after in zip(few, many, strict=True):
         growth = max(after.sql_best, _NOISE) / max(before.sql_best, _NOISE)
         may_grow = after.name in LOOK_THROUGH
-        is_bad = after.sql_p95 > AIM or (growth > GROWTH and not may_grow)
+        is_bad = not may_grow and (after.sql_p95 > AIM or growth > GROWTH)
         is_good &= not is_bad
         if is_bad:
             slow.append(after)
@@ -157,10 +157,12 @@ def _show(
         console.print(f"\n[red]{figures.name}[/red]")
         for plan in figures.plans:
             console.print(plan, markup=False, highlight=False, soft_wrap=True)
-    worst = max(figures.sql_p95 for figures in many)
+    exempt = [figures.sql_p95 for figures in many if figures.name in LOOK_THROUGH]
+    worst = max(figures.sql_p95 for figures in many if figures.name not in LOOK_THROUGH)
     console.print(
         f"{database}: {'every' if is_good else 'NOT every'} page within the aim "
-        f"({AIM:.0f} ms of SQL at p95, growth x {GROWTH:.0f}); the slowest took {worst:.1f} ms.\n"
+        f"({AIM:.0f} ms of SQL at p95, growth x {GROWTH:.0f}); the slowest took {worst:.1f} ms, "
+        f"those that may look through their rows {max(exempt, default=0.0):.1f} ms.\n"
     )
     return is_good
 
