@@ -79,7 +79,8 @@ class Exchange:
     """One request on its way. Header names are lower case with ``-``.
 
     ``route`` holds what the URL captured, ``query`` the first value of each query parameter.
-    ``flow`` and ``opened_by`` are filled as the pipeline learns them, for the log.
+    ``flow`` and ``opened_by`` are filled as the pipeline learns them, for the log; ``said`` by a
+    contract that reads what was opened, for its later steps.
     """
 
     request_id: str
@@ -95,5 +96,6 @@ class Exchange:
     body: bytes = field(default=b"", repr=False)
     flow: FlowSnapshot | None = None
     opened_by: tuple[KeyVersion, ...] = ()
+    said: Any = field(default=None, repr=False)
     trace: Trace | None = None
     started: float = field(default_factory=time.perf_counter)

@@ -102,12 +102,9 @@ class Protocol(ABC):
         """Apply the rules that need no state and hold whatever the backend. Raises Refusal."""
         return
 
-    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
-        """Return whether handling asks the flow's backend, in a transaction where that wants one.
-
-        False: it does not, and there is no transaction.
-        """
-        return True
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
+        """Return whether guard, business and answer stand or fall in one transaction."""
+        return backend.atomic
 
     def once(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Claim | None:
         """Claim what must not be seen twice; raise Refusal (replayed) when it was."""
@@ -190,7 +187,7 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
     exchange.opened_by = opened.opened_by
     protocol.check(exchange, flow, opened)
     backend = backend_of(flow, protocol.sandbox)
-    is_atomic = backend.atomic and protocol.asks_backend(exchange, opened)
+    is_atomic = protocol.is_transaction(exchange, opened, backend)
     claim: Claim | None = None
     try:
         with transaction.atomic() if is_atomic else nullcontext():

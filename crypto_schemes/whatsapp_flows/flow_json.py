@@ -139,22 +139,25 @@ def _check_schema(schema: JSONValue, path: str) -> None:
         _check_schema(schema["items"], f"{path}[]")
 
 
-def _misfit(value: JSONValue, schema: Mapping[str, Any], path: str) -> str | None:
-    """Return a sentence about the first place where ``value`` breaks ``schema``, or None."""
+def _misfit(value: JSONValue, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return where inside ``value`` it first breaks ``schema``, and how; None where it does not.
+
+    The place is put together on the way back, for most values have none to tell.
+    """
     kind: str = schema["type"]
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        return f"{path} must be of type {kind}."
+        return "", f"must be of type {kind}."
     if isinstance(value, dict):
         for name in schema.get("required", ()):
             if name not in value:
-                return f"{path}.{name} is missing."
+                return f".{name}", "is missing."
         for name, inner in schema.get("properties", {}).items():
-            if name in value and (found := _misfit(value[name], inner, f"{path}.{name}")):
-                return found
-    if isinstance(value, list) and "items" in schema:
+            if name in value and (found := _misfit(value[name], inner)):
+                return f".{name}{found[0]}", found[1]
+    elif isinstance(value, list) and "items" in schema:
         for position, item in enumerate(value):
-            if found := _misfit(item, schema["items"], f"{path}[{position}]"):
-                return found
+            if found := _misfit(item, schema["items"]):
+                return f"[{position}]{found[0]}", found[1]
     return None
 
 
@@ -210,5 +213,5 @@ def _check_screen(
             if stays:
                 continue
             raise ReplyError(f"data.{name} is missing; the screen {screen} declares it.")
-        if found := _misfit(data[name], schema, f"data.{name}"):
-            raise ReplyError(found)
+        if found := _misfit(data[name], schema):
+            raise ReplyError(f"data.{name}{found[0]} {found[1]}")

@@ -127,9 +127,9 @@ class FlynnProtocol(FlynnBase):
         ):
             raise Refusal(Reason.BUSINESS, Err.EMPTY_PASSWORD)
 
-    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
-        """Return whether the operation is a portal's."""
-        return portal_of(exchange.operation) is not None
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
+        """Return whether the operation is a portal's, and the backend wants one."""
+        return backend.atomic and portal_of(exchange.operation) is not None
 
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend

@@ -27,7 +27,7 @@ class EncryptData(KairosProtocol):
 
     authenticated = False
 
-    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
         """Return False: no backend has a part in it."""
         return False
 
@@ -57,7 +57,7 @@ class GenerateKeyPair(KairosProtocol):
 
     authenticated = False
 
-    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
         """Return False: no backend has a part in it."""
         return False
 

@@ -7,6 +7,7 @@ import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any, Final
 
 from django.db import transaction
@@ -31,7 +32,7 @@ from flows_endpoint.whatsapp_flows.cloud.recipients import RecipientError, parse
 from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN, is_token_refusal, status_of
 from flows_endpoint.whatsapp_flows.models import ErrorKind, ErrorReport
 from flows_endpoint.whatsapp_flows.sandbox import FLOW_JSON, AppointmentSandbox
-from flows_endpoint.whatsapp_flows.steps import SHARED_TOKENS, FirstReply, Statement
+from flows_endpoint.whatsapp_flows.steps import SHARED_TOKENS
 from tenants import at_rest
 from tenants.keyring import FlowSnapshot, keyring
 
@@ -47,12 +48,21 @@ _PONG: Final[JSONValue] = {"data": {"status": "active"}}
 _NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
 
 
+class _Hold(Enum):
+    """How a request holds the step it serves."""
+
+    TRANSACTION = auto()  # what is undone takes the row along
+    LEASE = auto()
+    NOTHING = auto()  # another may be first yet
+
+
 @dataclass(frozen=True, slots=True)
 class _Unfinished(Answer):
-    """An answer whose step is finished in the statement that marks what is sealed."""
+    """An answer whose step is written down in the statement that marks what is sealed."""
 
     step: steps.Step
     text: bytes = field(repr=False)
+    hold: _Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +94,23 @@ class WhatsAppFlowsProtocol(Protocol):
 
     def check(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> None:
         """Refuse what opened but is no request; name the operation after its action."""
-        request = read_request(opened.payload)
+        request = exchange.said = read_request(opened.payload)
         exchange.operation = "error_notification" if request.error else request.action
 
-    def asks_backend(self, exchange: Exchange, opened: OpenedRequest) -> bool:
-        """Return whether it is neither a health check nor an error notification."""
-        request = read_request(opened.payload)
-        return not request.is_ping and request.error is None
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
+        """Return whether the backend is asked for something that changes what it has."""
+        request: FlowRequest = exchange.said
+        if request.is_ping or request.error is not None or not backend.atomic:
+            return False
+        # Each time it is asked, files would be fetched.
+        fetches = exchange.flow is not None and exchange.flow.options.fetch_media
+        return fetches or not backend.is_safe(exchange.operation, opened.payload)
 
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
     ) -> Answer:
         """Answer health checks and error notifications here, everything else by the backend."""
-        request = read_request(opened.payload)
+        request: FlowRequest = exchange.said
         if request.is_ping:
             return Answer(_PONG)
         if request.error:
@@ -143,51 +157,105 @@ class WhatsAppFlowsProtocol(Protocol):
         request: FlowRequest,
     ) -> Answer:
         """Have the backend serve the step, or return the first reply to it."""
-        step: steps.Step | None = None
-        if steps.is_remembered(flow, request):
-            begun = steps.begin(flow, request, atomic=backend.atomic)
-            if isinstance(begun, FirstReply):
-                return Answer(begun.payload)
-            step = begun
+        step = steps.step_of(flow, request) if steps.is_remembered(flow, request) else None
+        if backend.atomic and not self.is_transaction(exchange, opened, backend):
+            return self._ask_safely(exchange, flow, opened, backend, step)
+        if step is not None and (first := steps.begin(flow, step, atomic=backend.atomic)):
+            return Answer(first.payload)
         try:
-            answer, recipient = _take_recipient(
-                flow, backend.handle(self.call(exchange, flow, opened))
-            )
-            _refuse_unusable(answer.payload, request, flow)
+            answer, recipient = self._ask(exchange, flow, opened, backend)
             text = write_json(answer.payload)  # what cannot be sealed completes nothing
-            with nullcontext() if backend.atomic else transaction.atomic():
-                if step is not None and not backend.atomic:
-                    steps.finish(step, text, flow.options.retry_window)
-                if answer.payload["screen"] == SUCCESS:
+            if answer.payload["screen"] == SUCCESS:
+                with nullcontext() if backend.atomic else transaction.atomic():
+                    if step is not None and not backend.atomic:
+                        steps.finish(step, text, flow.options.retry_window)
                     _announce(exchange, flow, request, answer.payload, recipient)
+                if not backend.atomic:
+                    return answer
         except BaseException:
             # Inside the backend's transaction the row goes with it.
             if step is not None and not backend.atomic:
                 steps.abandon(step)
             raise
-        if step is not None and backend.atomic:
-            return _Unfinished(answer.payload, step, text)
-        return answer
+        if step is None:
+            return answer
+        hold = _Hold.TRANSACTION if backend.atomic else _Hold.LEASE
+        return _Unfinished(answer.payload, step, text, hold)
+
+    def _ask_safely(
+        self,
+        exchange: Exchange,
+        flow: FlowSnapshot,
+        opened: OpenedRequest,
+        backend: Backend,
+        step: steps.Step | None,
+    ) -> Answer:
+        """Have the backend answer what changes nothing; nobody has to hold the step."""
+        try:
+            answer, _ = self._ask(exchange, flow, opened, backend)
+            if answer.payload["screen"] == SUCCESS:
+                # Whoever ends a form does something: it is announced, once.
+                raise Refusal(Reason.INTERNAL, step="a safe step ended the form")
+        except Refusal:
+            if step is not None and (first := steps.first_reply(step)):
+                return Answer(first.payload)
+            raise
+        if step is None:
+            return answer
+        return _Unfinished(answer.payload, step, write_json(answer.payload), _Hold.NOTHING)
+
+    def _ask(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
+    ) -> tuple[Answer, str]:
+        """Return the backend's answer, which a phone can show, and who gets the summary."""
+        answer, recipient = _take_recipient(flow, backend.handle(self.call(exchange, flow, opened)))
+        _refuse_unusable(answer.payload, exchange.said, flow)
+        return answer, recipient
 
     def seal(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer
     ) -> HttpReply:
         """Return the sealed reply. Raises Refusal when another went out under this AES key."""
-        reply = SCHEME.seal_reply(
-            answer.payload,
-            opened,
-            flow.credentials(exchange.received_at),
-            flow.options,
-            now=exchange.received_at,
-        )
-        # The two fixed replies are the same every time.
-        if answer.payload is _PONG or answer.payload is _NOTED:
-            return HttpReply(200, reply.body, reply.content_type)
-        finishing: Statement | None = None
         if isinstance(answer, _Unfinished):
-            finishing = steps.finishing(answer.step, answer.text, flow.options.retry_window)
-        if not sealings.is_first(opened, reply.body, together_with=finishing):
+            return self._seal_and_remember(exchange, flow, opened, answer)
+        reply = self._sealed(exchange, flow, opened, answer)
+        # The two fixed replies are the same every time.
+        is_fixed = answer.payload is _PONG or answer.payload is _NOTED
+        if not is_fixed and not sealings.is_first(opened, reply.body):
             raise Refusal(Reason.REPLAYED, step=sealings.STEP)
+        return reply
+
+    def _seal_and_remember(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: _Unfinished
+    ) -> HttpReply:
+        """Return the sealed reply of a step, remembered; or the first one, if another was first."""
+        step, window = answer.step, flow.options.retry_window
+        try:
+            reply = self._sealed(exchange, flow, opened, answer)
+            if answer.hold is _Hold.NOTHING:
+                writing = steps.remembering(flow, step, answer.text, window)
+            else:
+                writing = steps.finishing(step, answer.text, window)
+            if sealings.is_first(opened, reply.body, together_with=writing):
+                return reply
+        except BaseException:
+            if answer.hold is _Hold.LEASE:
+                steps.abandon(step)
+            raise
+        if answer.hold is _Hold.NOTHING:
+            if first := steps.first_reply(step):
+                return self.seal(exchange, flow, opened, Answer(first.payload))
+            if not steps.abandon(step):  # there is none, and it is not ours
+                raise Refusal(Reason.UNAVAILABLE, step=steps.IN_PROGRESS)
+        raise Refusal(Reason.REPLAYED, step=sealings.STEP)
+
+    def _sealed(
+        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer
+    ) -> HttpReply:
+        credentials = flow.credentials(exchange.received_at)
+        reply = SCHEME.seal_reply(
+            answer.payload, opened, credentials, flow.options, now=exchange.received_at
+        )
         return HttpReply(200, reply.body, reply.content_type)
 
     def after_refusal(self, exchange: Exchange, refusal: Refusal) -> None:

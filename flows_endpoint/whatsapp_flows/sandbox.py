@@ -17,9 +17,17 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
+from crypto_schemes.json_text import JSONValue
 from crypto_schemes.scheme import write_json
 from crypto_schemes.whatsapp_flows.flow_json import FlowJSON
-from crypto_schemes.whatsapp_flows.payload import BACK, INIT, SUCCESS, FlowRequest, read_request
+from crypto_schemes.whatsapp_flows.payload import (
+    BACK,
+    DATA_EXCHANGE,
+    INIT,
+    SUCCESS,
+    FlowRequest,
+    read_request,
+)
 from flows_endpoint.backends import Answer, Backend, Call
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.whatsapp_flows.errors import INVALID_TOKEN
@@ -51,11 +59,18 @@ _QUESTIONS: Final[Mapping[str, str]] = {
     "date": "Please choose a day from the list.",
     "time": "Please choose a free time.",
 }
+#: The screen whose step writes something.
+_BOOKS: Final = "SUMMARY"
 _JUST_TAKEN: Final = "This time has just been taken. Please go back and choose another."
 
 
 class AppointmentSandbox(Backend):
     """Answers each step of the appointment form."""
+
+    def is_safe(self, operation: str, payload: JSONValue) -> bool:
+        """Return whether it is not the step that books."""
+        request = read_request(payload)
+        return request.action != DATA_EXCHANGE or request.screen != _BOOKS
 
     def handle(self, call: Call) -> Answer:
         """Return the next screen. Raises Refusal with code 427 for a used or expired token."""
@@ -67,7 +82,7 @@ class AppointmentSandbox(Backend):
             return form.appointment(Selection())
         if request.action == BACK:
             return form.back()
-        steps = {"APPOINTMENT": form.choose, "DETAILS": form.details, "SUMMARY": form.book}
+        steps = {"APPOINTMENT": form.choose, "DETAILS": form.details, _BOOKS: form.book}
         step = steps.get(request.screen)
         if step is None:
             return form.appointment(Selection(), "Please start again.")

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 
 from crypto_schemes.envelope import OpenedRequest
@@ -32,11 +32,16 @@ STEP: Final = "second reply"
 #: Marks deleted in one statement, so that nobody waits for it long.
 _BATCH: Final = 2000
 
-_MARK = f"""
-    INSERT INTO {SealMark._meta.db_table} (name, reply_digest, key_id) VALUES (%s, %s, %s)
+_TABLE: Final = SealMark._meta.db_table
+#: The only interpolations are our own table and columns.
+_UNLESS_ANOTHER: Final = f"""
     ON CONFLICT (name) DO UPDATE SET reply_digest = excluded.reply_digest
-    WHERE {SealMark._meta.db_table}.reply_digest = excluded.reply_digest
-"""  # noqa: S608 - the only interpolation is our own table name
+    WHERE {_TABLE}.reply_digest = excluded.reply_digest
+"""
+_INTO: Final = f"INSERT INTO {_TABLE} (name, reply_digest, key_id)"
+_MARK: Final = f"{_INTO} VALUES (%s, %s, %s) {_UNLESS_ANOTHER}"
+_IF_OTHER: Final = "SELECT %s, %s, %s WHERE EXISTS (SELECT 1 FROM other)"
+_MARK_IF: Final = f"{_INTO} {_IF_OTHER} {_UNLESS_ANOTHER}"
 
 
 def is_first(
@@ -44,10 +49,32 @@ def is_first(
 ) -> bool:
     """Return whether ``sealed`` is the first reply to ``opened``, or the same as the first.
 
-    One statement, in the caller's transaction if there is one; ``together_with`` another one of
-    that transaction goes along in it where the database can do that. Raises SealError for a
-    request that was not opened by this contract.
+    ``together_with`` goes along: in the same statement where the database can do that, in the
+    same transaction everywhere. If that decides and changes nothing, the answer is False and
+    nothing is marked. Raises SealError for a request that was not opened by this contract.
     """
+    mark = _mark(opened, sealed)
+    if together_with is None:
+        return _run(_MARK, mark)
+    sql, values = together_with.sql, together_with.values
+    if connection.vendor == "postgresql":
+        both = f"WITH other AS ({sql}) {_MARK}"
+        if together_with.decides:
+            both = f"WITH other AS ({sql} RETURNING 1) {_MARK_IF}"
+        return _run(both, [*values, *mark])
+    with transaction.atomic(savepoint=False):
+        has_changed = _run(sql, values)
+        return (has_changed or not together_with.decides) and _run(_MARK, mark)
+
+
+def _run(sql: str, values: list[Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return bool(cursor.rowcount == 1)
+
+
+def _mark(opened: OpenedRequest, sealed: bytes) -> list[Any]:
+    """Return the columns of the mark. Raises SealError."""
     session = opened.context
     version = next((key for key in opened.opened_by if key.purpose == "whatsapp_rsa"), None)
     if not isinstance(session, Session) or version is None:
@@ -55,16 +82,7 @@ def is_first(
     name = digests.lookup_digest("whatsapp_flows", "session", (session.key + session.iv).hex())
     # Raw SQL does not know how this database writes a UUID; the field does.
     key = Key._meta.pk.get_db_prep_value(version.id, connection)
-    mark, values = _MARK, [name, hashlib.sha256(sealed).hexdigest(), key]
-    with connection.cursor() as cursor:
-        if together_with is not None:
-            other, others = together_with
-            if connection.vendor == "postgresql":
-                mark, values = f"WITH other AS ({other}) {mark}", [*others, *values]
-            else:
-                cursor.execute(other, others)
-        cursor.execute(mark, values)
-        return bool(cursor.rowcount == 1)
+    return [name, hashlib.sha256(sealed).hexdigest(), key]
 
 
 def forget_ended(now: float) -> int:

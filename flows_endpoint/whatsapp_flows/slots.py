@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -70,10 +71,11 @@ class Selection:
         }
 
 
-def open_days(today: date) -> list[str]:
+@lru_cache(maxsize=4)
+def open_days(today: date) -> tuple[str, ...]:
     """Return the days that can be booked, as ISO dates."""
     days = (today + timedelta(days=number) for number in range(1, _DAYS + 1))
-    return [day.isoformat() for day in days if day.weekday() != _SUNDAY]
+    return tuple([day.isoformat() for day in days if day.weekday() != _SUNDAY])
 
 
 def read_selection(data: Mapping[str, Any], today: date) -> Selection:
@@ -108,8 +110,9 @@ def look_up(flow_id: str, selection: Selection, token_digest: str) -> Bookings:
     if selection.date:
         by_digest = {
             slot_digest(flow_id, selection.branch, selection.date, time): time
-            for time in TIMES
-            if not _taken_beforehand(flow_id, selection.branch, selection.date, time)
+            for time in _offered(
+                settings.SANDBOX_SEED, _TAKEN_BEFOREHAND, flow_id, selection.branch, selection.date
+            )
         }
     conditions: list[str] = []
     values: list[str] = []
@@ -143,13 +146,18 @@ def appointment_data(selection: Selection, today: date, free: frozenset[str]) ->
         "services": [_item(name, SERVICES[name][0]) for name in SERVICES],
         "branches": [_item(name, BRANCHES[name]) for name in branches],
         "is_branch_enabled": bool(selection.service),
-        "dates": [_item(day, _day_title(date.fromisoformat(day))) for day in open_days(today)],
+        "dates": [_item(day, title) for day, title in _titled(open_days(today))],
         "is_date_enabled": bool(selection.branch),
         "times": [
             _item(time, time) | {"enabled": bool(selection.date) and time in free} for time in TIMES
         ],
         "is_time_enabled": bool(selection.date),
     }
+
+
+@lru_cache(maxsize=4)
+def _titled(days: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple([(day, _day_title(date.fromisoformat(day))) for day in days])
 
 
 def _item(name: str, title: str) -> dict[str, Any]:
@@ -162,8 +170,11 @@ def _day_title(day: date) -> str:
     return f"{names[day.weekday()]} {day.isoformat()}"
 
 
-def _taken_beforehand(flow_id: str, branch: str, day: str, time: str) -> bool:
-    story = mac.sha256(
-        settings.SANDBOX_SEED.encode("utf-8"), f"{flow_id}|{branch}|{day}|{time}".encode()
-    )
-    return story[0] < _TAKEN_BEFOREHAND
+@lru_cache(maxsize=1024)
+def _offered(seed: str, share: int, flow_id: str, branch: str, day: str) -> tuple[str, ...]:
+    """Return the hours that nobody had before the first booking; ``share`` of 256 are taken."""
+    stories = {
+        time: mac.sha256(seed.encode("utf-8"), f"{flow_id}|{branch}|{day}|{time}".encode())
+        for time in TIMES
+    }
+    return tuple([time for time, story in stories.items() if story[0] >= share])

@@ -5,6 +5,9 @@ row; a second request with the same step waits for the first reply rather than h
 service asked twice. Behind an atomic backend the row belongs to the transaction, so the
 database does the waiting; behind the others it is a lease that ends by itself.
 
+Where serving changes nothing (``Backend.is_safe``) nobody holds anything: of several replies the
+one that is written down first is everybody's.
+
 A step without a token of its own (missing, or the placeholder a message without one
 carries) is not remembered: two users may send the same, and must not see each other's reply.
 """
@@ -15,8 +18,8 @@ import hashlib
 import json
 import secrets
 import time
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
@@ -36,6 +39,8 @@ _MARGIN: Final = 15.0
 #: Seconds to wait for another request's reply; the phone gives up after ten.
 PATIENCE: Final = 8.0
 _PAUSE: Final = 0.1
+#: What the operator reads where nobody finished the step.
+IN_PROGRESS: Final = "same step in progress"
 
 _TAKE = f"""
     INSERT INTO {StepReply._meta.db_table} (name, flow_id, owner, reply, expires_at)
@@ -49,8 +54,17 @@ _FINISH = f"""
     WHERE name = %s AND owner = %s
 """  # noqa: S608
 
-#: SQL and its values.
-Statement: TypeAlias = tuple[str, list[Any]]
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One that goes along with another: SQL, its values, and whether it decides.
+
+    Where it decides, the other is run only if this one changed a row.
+    """
+
+    sql: str
+    values: list[Any] = field(repr=False)
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,42 +92,66 @@ def is_remembered(flow: FlowSnapshot, request: FlowRequest) -> bool:
     )
 
 
-def begin(flow: FlowSnapshot, request: FlowRequest, *, atomic: bool) -> Step | FirstReply:
-    """Return the right to serve the step, or the first reply where it was served already.
+def step_of(flow: FlowSnapshot, request: FlowRequest) -> Step:
+    """Return the step of ``request`` as this request may serve it."""
+    return Step(_name(flow.id, request), secrets.token_hex(8))
+
+
+def begin(flow: FlowSnapshot, step: Step, *, atomic: bool) -> FirstReply | None:
+    """Take the step, or return the first reply where it was served already.
 
     ``atomic`` says that a transaction is open which ends with the request. Raises Refusal
     (unavailable) when another request has held the step for :data:`PATIENCE` seconds.
     """
-    name = _name(flow.id, request)
     deadline = time.monotonic() + (0 if atomic else PATIENCE)
     while True:
-        step = Step(name, secrets.token_hex(8))
         if _take(flow.id, step):
-            return step
-        row = StepReply.objects.filter(name=name).first()
-        if row is not None and row.reply:
-            text = at_rest.open_sealed(row.reply, row.at_rest_context)
-            return FirstReply(json.loads(text))
+            return None
+        if first := first_reply(step):
+            return first
         if time.monotonic() >= deadline:
-            raise Refusal(Reason.UNAVAILABLE, step="same step in progress")
+            raise Refusal(Reason.UNAVAILABLE, step=IN_PROGRESS)
         time.sleep(_PAUSE)
+
+
+def first_reply(step: Step) -> FirstReply | None:
+    """Return what another request answered to the step, if that is over and still remembered."""
+    row = StepReply.objects.filter(name=step.name, expires_at__gt=time.time()).first()
+    if row is None or not row.reply or row.owner == step.owner:
+        return None
+    return FirstReply(json.loads(at_rest.open_sealed(row.reply, row.at_rest_context)))
 
 
 def finish(step: Step, text: bytes, window: int) -> None:
     """Remember the JSON ``text`` as the reply for ``window`` seconds."""
+    statement = finishing(step, text, window)
     with connection.cursor() as cursor:
-        cursor.execute(*finishing(step, text, window))
+        cursor.execute(statement.sql, statement.values)
 
 
 def finishing(step: Step, text: bytes, window: int) -> Statement:
     """Return the statement of :func:`finish`, for who runs it together with another."""
-    sealed = at_rest.seal(text, StepReply(name=step.name).at_rest_context)
-    return _FINISH, [sealed, time.time() + window, step.name, step.owner]
+    return Statement(
+        _FINISH, [_sealed(step.name, text), time.time() + window, step.name, step.owner]
+    )
 
 
-def abandon(step: Step) -> None:
-    """Let go of a step that was not served, so that the next request may."""
-    StepReply.objects.filter(name=step.name, owner=step.owner).delete()
+def remembering(flow: FlowSnapshot, step: Step, text: bytes, window: int) -> Statement:
+    """Return the statement that remembers the reply to a step nobody took, and so decides.
+
+    It changes nothing where the step was answered already, or is being served.
+    """
+    now = time.time()
+    return Statement(
+        _TAKE,
+        [step.name, _stored(flow.id), step.owner, _sealed(step.name, text), now + window, now],
+        decides=True,
+    )
+
+
+def abandon(step: Step) -> bool:
+    """Let go of a step that was not served, so that the next request may; False if not ours."""
+    return StepReply.objects.filter(name=step.name, owner=step.owner).delete()[0] == 1
 
 
 def forget_expired(now: float) -> int:
@@ -124,11 +162,18 @@ def forget_expired(now: float) -> int:
 def _take(flow_id: str, step: Step) -> bool:
     now = time.time()
     lease = settings.UPSTREAM_CONNECT_SECONDS + settings.UPSTREAM_READ_SECONDS + _MARGIN
-    # Raw SQL does not know how this database writes a UUID; the field does.
-    flow = Flow._meta.pk.get_db_prep_value(flow_id, connection)
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [step.name, flow, step.owner, b"", now + lease, now])
+        cursor.execute(_TAKE, [step.name, _stored(flow_id), step.owner, b"", now + lease, now])
         return bool(cursor.rowcount == 1)
+
+
+def _sealed(name: str, text: bytes) -> bytes:
+    return at_rest.seal(text, StepReply.context_of(name))
+
+
+def _stored(flow_id: str) -> Any:
+    """Return the id as this database writes it: raw SQL does not know; the field does."""
+    return Flow._meta.pk.get_db_prep_value(flow_id, connection)
 
 
 def _name(flow_id: str, request: FlowRequest) -> str:

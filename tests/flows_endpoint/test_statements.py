@@ -55,11 +55,11 @@ def whatsapp(make_flow: Make, http: HttpClient) -> dict[str, Action]:
         "ping": lambda: phone.send({"version": "3.0", "action": "ping"}),
         # The bookings, the mark of what is sealed.
         "init": lambda: phone.step("", {}, action="INIT"),
-        # Take the step, the bookings, remember the reply and mark it.
+        # The bookings, remember the reply and mark it.
         "choose": lambda: phone.step("APPOINTMENT", chosen),
-        # And: the appointment, the session; the endpoint, its place and the delivery.
+        # And: take the step; the appointment, the session; the endpoint, its place, the delivery.
         "book": lambda: phone.step("SUMMARY", {**chosen, **person, "terms": True}),
-        # Take the step in vain, read the first reply, mark it.
+        # The bookings, remember in vain, read the first reply, mark it.
         "repeat": lambda: phone.step("DETAILS", chosen | person),
         "webhook": lambda: phone.deliver({"entry": [{"changes": [person] * 5}]}),
     }
@@ -130,7 +130,7 @@ STATEMENTS: Final[dict[Callable[..., dict[str, Action]], dict[str, tuple[int, in
     whatsapp: {
         "ping": (0, 0),
         "init": (2, 2),
-        "choose": (3, 4),
+        "choose": (2, 3),
         "book": (10, 11),
         "repeat": (3, 3),
         "webhook": (1, 1),

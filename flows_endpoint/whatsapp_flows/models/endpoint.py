@@ -34,7 +34,12 @@ class StepReply(models.Model):
     @property
     def at_rest_context(self) -> str:
         """Return the context that binds the reply to this row."""
-        return f"whatsapp_flows.stepreply|{self.name}"
+        return self.context_of(self.name)
+
+    @staticmethod
+    def context_of(name: str) -> str:
+        """Return that context of the row called ``name``."""
+        return f"whatsapp_flows.stepreply|{name}"
 
 
 class SealMark(models.Model):

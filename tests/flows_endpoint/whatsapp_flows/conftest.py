@@ -47,6 +47,19 @@ def scripted(request: pytest.FixtureRequest, make_phone: MakePhone) -> Iterator[
     backends.AtomicBackend.calls.clear()
 
 
+@pytest.fixture
+def safe(make_phone: MakePhone) -> Iterator[MakePhone]:
+    """Make a flow whose backend says that answering changes nothing; it runs the script given."""
+
+    def make(script: Callable[..., Any], **details: Any) -> Phone:
+        backends.AtomicBackend.script = staticmethod(script)
+        return make_phone(backend="python", backend_class=backends.SAFE, **details)
+
+    backends.AtomicBackend.calls.clear()
+    yield make
+    backends.AtomicBackend.calls.clear()
+
+
 def calls() -> list[Any]:
     """Return the calls the scripted backend got."""
     return backends.AtomicBackend.calls

@@ -246,17 +246,26 @@ def test_another_flow_has_its_own_calendar(phone: Phone, make_phone: MakePhone) 
         assert each.step("SUMMARY", booked).value["screen"] == "SUCCESS"
 
 
-def test_the_same_seed_takes_the_same_slots(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_TAKEN_BEFOREHAND", 128)
+def test_the_same_seed_takes_the_same_slots(
+    phone: Phone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "_TAKEN_BEFOREHAND", 64)
 
-    def taken(seed: str) -> list[bool]:
+    def free(seed: str) -> list[list[str]]:
         settings.SANDBOX_SEED = seed
-        return [
-            slots._taken_beforehand("flow", "north", "2026-01-02", time) for time in slots.TIMES * 4
-        ]
+        chosen = {"service": "repair", "branch": "north"}
+        days = slots.open_days(datetime.now(UTC).date())
+        return [_free_times(phone, chosen | {"date": day}) for day in days]
 
-    assert taken("one") == taken("one")
-    assert taken("one") != taken("two")
+    one, two = free("one"), free("two")
+    assert free("one") == one != two
+    # A quarter of them, more or less, is taken.
+    assert all(48 < sum(map(len, each)) < 88 for each in (one, two))
+
+
+def _free_times(phone: Phone, chosen: dict[str, str]) -> list[str]:
+    reply = phone.step("APPOINTMENT", chosen | {"trigger": "date"}, token=None)
+    return [item["id"] for item in reply.value["data"]["times"] if item["enabled"]]
 
 
 @pytest.mark.parametrize(
