@@ -9,6 +9,7 @@ refused by the views concerned, so a smuggled ``pass-key`` cannot win over ``pas
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import struct
@@ -73,7 +74,9 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Have the process report what it has loaded, now that it is a process of its own.
 
-    And merge the counts of those before it that are gone.
+    And merge the counts of those before it that are gone. What is loaded by now stays for good, so
+    the garbage collector need not look through it again: with 180,000 objects that takes longer
+    than many requests together.
     """
     from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
 
@@ -86,6 +89,8 @@ def post_worker_init(worker: Any) -> None:
 
         metrics_files.bury_dead(settings.METRICS_DIR)
         reporter.start("web")
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

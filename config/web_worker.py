@@ -5,6 +5,9 @@ request and hands it to some thread again: two changes of thread, each of which 
 query. A partner or proxy that sends one request after the other sends the next one right away. So
 the thread that has answered looks whether it is there already, and if so serves it. It leaves the
 connection as soon as others wait for a thread, so nobody is kept from one.
+
+For the same reason no thread waits for the first request of a new connection. Gunicorn's do, for
+five seconds: as many silent connections as there are threads would keep everybody else out.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import select
 from typing import Any, Final
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 #: Milliseconds to wait for the next request; a thread that waits serves nobody else.
 _PATIENCE: Final = 1
@@ -23,6 +26,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle(self, conn: Any) -> Any:
         """Serve a request, and those that follow at once; return what gunicorn's own returns."""
+        if not conn.initialized and not conn.data_ready and not self._is_readable(conn):
+            return _DEFER  # the main thread waits for it, together with all others
         while True:
             kept = super().handle(conn)
             if kept is not True or not self._may_stay(conn):
@@ -30,10 +35,16 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _may_stay(self, conn: Any) -> bool:
         """Return whether another request is there and nobody else is waiting for this thread."""
-        if not self.alive or conn.is_http2 or self.tpool._work_queue.qsize():
+        if not self.alive or conn.is_http2 or self._others_wait:
             return False
-        if conn.parser.unreader.buf.getvalue():
-            return True
+        return bool(conn.parser.unreader.buf.getvalue()) or self._is_readable(conn)
+
+    def _is_readable(self, conn: Any) -> bool:
+        """Return whether something arrives, within a moment where nobody waits for this thread."""
         poll = select.poll()
         poll.register(conn.sock, select.POLLIN)
-        return bool(poll.poll(_PATIENCE))
+        return bool(poll.poll(0 if self._others_wait else _PATIENCE))
+
+    @property
+    def _others_wait(self) -> bool:
+        return bool(self.tpool._work_queue.qsize())

@@ -29,6 +29,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
 }
 
+_SCALARS: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool}
+
 
 class FlowJSONError(ValueError):
     """The text is not a Flow JSON this product can check replies against."""
@@ -145,6 +147,8 @@ def _misfit(value: JSONValue, schema: Mapping[str, Any]) -> tuple[str, str] | No
     The place is put together on the way back, for most values have none to tell.
     """
     kind: str = schema["type"]
+    if type(value) is _SCALARS.get(kind):  # nearly all of them
+        return None
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
         return "", f"must be of type {kind}."
     if isinstance(value, dict):

@@ -53,9 +53,9 @@ class Backend(ABC):
     def is_safe(self, operation: str, payload: JSONValue) -> bool:
         """Return whether answering changes nothing, so that it may be asked more than once.
 
-        As *safe* methods of HTTP are (RFC 9110, section 9.2.1). For a WhatsApp step an atomic backend
-        is then asked outside a transaction, which spares the database three round trips. False is
-        always right.
+        As *safe* methods of HTTP are (RFC 9110, section 9.2.1). For a WhatsApp step an atomic
+        backend is then asked outside a transaction, which spares the database three round trips.
+        False is always right.
         """
         return False
 

@@ -107,6 +107,21 @@ def test_one_that_never_stops_keeps_nobody_from_the_only_thread(
         one.join()
 
 
+def test_connections_that_say_nothing_keep_nobody_from_the_only_thread(
+    server: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    address = ("127.0.0.1", server[0])
+    silent = [socket.create_connection(address, timeout=10) for _ in range(10)]
+    begun = time.monotonic()
+    assert ask(http.client.HTTPConnection(*address, timeout=10)) == 200
+    assert time.monotonic() - begun < 2
+    # One that speaks up later is served too.
+    silent[0].sendall(b"GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert silent[0].recv(12) == b"HTTP/1.1 200"
+    for connection in silent:
+        connection.close()
+
+
 def test_a_worker_told_to_end_does_not_wait_for_an_idle_connection(
     server: tuple[int, subprocess.Popen[bytes]],
 ) -> None:
