@@ -6,16 +6,28 @@ constraints hold as ever. Nothing is sent to signals; the product has none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import Field, Model
 
 #: Rows in one statement.
 _AT_ONCE: Final = 500
+#: Fields whose values every driver writes as they are, and those of which PostgreSQL's does so too.
+#: Asking the fields takes longer than the statement itself.
+_PLAIN: Final = (
+    models.BinaryField,
+    models.BooleanField,
+    models.CharField,
+    models.FloatField,
+    models.IntegerField,
+    models.TextField,
+)
+_PLAIN_ON_POSTGRESQL: Final = (*_PLAIN, models.DateTimeField, models.UUIDField)
 
 
 def insert(rows: Iterable[Model]) -> None:
@@ -53,25 +65,52 @@ def insert_once(row: Model) -> bool:
         return bool(cursor.rowcount == 1)
 
 
+class _Form(NamedTuple):
+    """How rows of a model are written: ``head``, and ``places`` for each row.
+
+    ``take`` returns a row's values; those at the positions of ``others`` the field has to write.
+    """
+
+    take: Callable[[Model], tuple[Any, ...]]
+    others: tuple[tuple[int, Field[Any, Any]], ...]
+    head: str
+    places: str
+
+
 def _insert(model: type[Model], rows: Sequence[Model]) -> tuple[str, list[Any]]:
-    fields, head, places = _form(model, connection.vendor)
-    values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection)
-        for row in rows
-        for field in fields
-    ]
-    return head + ", ".join([places] * len(rows)), values
+    database = connections[DEFAULT_DB_ALIAS]
+    form = _form(model, database.vendor)
+    values: list[Any] = []
+    for row in rows:
+        start = len(values)
+        values += form.take(row)
+        for position, field in form.others:
+            written = field.get_db_prep_save(field.pre_save(row, add=True), database)
+            values[start + position] = written
+    return form.head + ", ".join([form.places] * len(rows)), values
 
 
 @lru_cache
-def _form(model: type[Model], _: str) -> tuple[tuple[Field[Any, Any], ...], str, str]:
-    """Return the columns to be given, the beginning of the statement, and a row's places."""
+def _form(model: type[Model], vendor: str) -> _Form:
     quote = connection.ops.quote_name
-    fields = tuple(
+    fields = [
         field
         for field in model._meta.concrete_fields
         if not field.generated and field is not model._meta.auto_field
-    )
+    ]
     names = ", ".join(quote(field.column) for field in fields if field.column)
-    head = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES "  # noqa: S608 - our own names
-    return fields, head, f"({', '.join(['%s'] * len(fields))})"
+    return _Form(
+        take=attrgetter(*[field.attname for field in fields]),
+        others=tuple((n, field) for n, field in enumerate(fields) if not _is_plain(field, vendor)),
+        head=f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ",  # noqa: S608 - our own names
+        places=f"({', '.join(['%s'] * len(fields))})",
+    )
+
+
+def _is_plain(field: Field[Any, Any], vendor: str) -> bool:
+    """Return whether the driver writes the attribute's value just as the field would have it."""
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return False
+    plain = _PLAIN_ON_POSTGRESQL if vendor == "postgresql" else _PLAIN
+    kind = field.target_field if isinstance(field, models.ForeignKey) else field
+    return isinstance(kind, plain)
