@@ -1,0 +1,90 @@
+"""Rows written past the ORM hold just what the ORM would have written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
+
+from flows_endpoint import rows
+from flows_endpoint.isu.models import Collection, CollectionState, Payout, PayoutState
+from flows_endpoint.kairos.models import CallRequest, OutboundCall
+from flows_endpoint.models import Timer
+from tenants.lifecycle import IssuedFlow
+
+pytestmark = pytest.mark.django_db
+
+Make = Callable[..., IssuedFlow]
+AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+TEXT = "é'%s\\"
+SEALED = b"\x00\xff'%s"
+
+
+def _rows(flow_id: str) -> list[Model]:
+    request = CallRequest(
+        flow_id=flow_id, accepted_at=AT, is_test=True, is_dialer=False, call_count=1
+    )
+    return [
+        request,
+        OutboundCall(request=request, flow_id=flow_id, position=3, start_at=AT, sealed=SEALED),
+        Timer(flow_id=flow_id, kind=TEXT, subject=TEXT, due_at=AT),
+        Payout(
+            flow_id=flow_id,
+            reference_digest=TEXT,
+            created_at=AT,
+            sealed=SEALED,
+            state=PayoutState.SUCCESS,
+            ended_at=AT,
+        ),
+        Collection(
+            flow_id=flow_id,
+            reference_digest=TEXT,
+            created_at=AT,
+            sealed=SEALED,
+            state=CollectionState.INITIATED,
+        ),
+    ]
+
+
+def _stored(models: list[type[Model]]) -> list[list[tuple[Any, ...]]]:
+    found = []
+    with connection.cursor() as cursor:
+        for model in models:
+            cursor.execute(f"SELECT * FROM {model._meta.db_table}")
+            found.append(
+                [
+                    tuple(bytes(v) if isinstance(v, memoryview) else v for v in row)
+                    for row in cursor.fetchall()
+                ]
+            )
+    return found
+
+
+def test_they_are_what_the_orm_writes(make_flow: Make) -> None:
+    # The id as text, as the snapshots of flows have it.
+    new = _rows(str(make_flow("kairos").flow.pk))
+    models = [type(row) for row in new]
+    with transaction.atomic():
+        rows.insert(new)
+        written = _stored(models)
+        transaction.set_rollback(True)
+    assert not any(_stored(models))
+    for row in new:
+        row.save(force_insert=True)
+    assert written == _stored(models)
+    assert [len(each) for each in written] == [1] * 5
+
+
+def test_a_conflict_writes_nothing(make_flow: Make) -> None:
+    flow_id = str(make_flow("isu").flow.pk)
+    payout = _rows(flow_id)[3]
+    assert rows.insert_once(payout)
+    assert not rows.insert_once(payout)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.insert([_rows(flow_id)[4], payout])
+    assert Payout.objects.count() == 1
+    assert not Collection.objects.exists()
