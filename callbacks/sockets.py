@@ -12,11 +12,9 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
@@ -27,6 +25,9 @@ from tenants.outbound_urls import OutboundUrl
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+#: Seconds by which an operation may outlast the call.
+_SLACK: Final = 0.02
 
 
 @dataclass(slots=True)
@@ -66,9 +67,12 @@ class DeadlineSocket(socket.socket):
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send within the call's time."""
-        with _sending(self) as call:
+        call = _begin_sending(self)
+        try:
             sent = super().send(data, flags)
-            call.sent += sent
+        except OSError as error:
+            raise _while_sending(error, call) from None
+        call.sent += sent
         return sent
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
@@ -88,9 +92,12 @@ class DeadlineTLSSocket(ssl.SSLSocket):
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send within the call's time."""
-        with _sending(self) as call:
+        call = _begin_sending(self)
+        try:
             sent = super().send(data, flags)
-            call.sent += sent
+        except OSError as error:
+            raise _while_sending(error, call) from None
+        call.sent += sent
         return sent
 
 
@@ -150,7 +157,14 @@ def _connect(address: Address, port: int, seconds: float) -> DeadlineSocket:
 
 
 def _limit(connection: socket.socket) -> None:
-    connection.settimeout(_call().seconds_for_one_operation())
+    """Give the next operation what is left of the call's time.
+
+    Setting it asks the kernel, so what is right but for :data:`_SLACK` stays.
+    """
+    seconds = _call().seconds_for_one_operation()
+    is_set = connection.gettimeout()
+    if is_set is None or abs(is_set - seconds) > _SLACK:
+        connection.settimeout(seconds)
 
 
 def _noted(received: int) -> int:
@@ -161,22 +175,21 @@ def _noted(received: int) -> int:
     return received
 
 
-@contextmanager
-def _sending(connection: socket.socket) -> Iterator[OngoingCall]:
+def _begin_sending(connection: socket.socket) -> OngoingCall:
     call = _call()
     _limit(connection)
     call.sending = True
     if call.watch.phase == "tls":
         call.watch.begin("first_byte")
-    try:
-        yield call
-    except TimeoutError:
-        raise
-    except OSError:
-        if call.dialled or call.sent:
-            raise
-        # Said so that the caller may try again: a kept connection took nothing of this request.
-        raise TransportError(Kind.PROTOCOL, "The kept connection was closed.") from None
+    return call
+
+
+def _while_sending(error: OSError, call: OngoingCall) -> Exception:
+    """Return what is to be raised instead of ``error``."""
+    if isinstance(error, TimeoutError) or call.dialled or call.sent:
+        return error
+    # Said so that the caller may try again: a kept connection took nothing of this request.
+    return TransportError(Kind.PROTOCOL, "The kept connection was closed.")
 
 
 def _call() -> OngoingCall:

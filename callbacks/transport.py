@@ -17,36 +17,25 @@ from __future__ import annotations
 import http.client
 import logging
 import os
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from functools import lru_cache
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
-from urllib3.response import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
-from callbacks import resolver, ssrf
+from callbacks import connections, resolver, ssrf
+from callbacks.connections import Connection, Connections, Place
 from callbacks.errors import Kind, TransportError
 from callbacks.resolver import Resolve
-from callbacks.sockets import DeadlineTLSSocket, OngoingCall, dial, ongoing
+from callbacks.sockets import DeadlineTLSSocket, OngoingCall, ongoing
 from callbacks.timings import Stopwatch, Timings
+from tenants.outbound_urls import OutboundUrl
 
 # Its debug lines and warnings quote URLs, and those may hold secrets in their query.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-
-#: Hosts whose connections are kept, and connections kept for each.
-KEPT_HOSTS = 64
-KEPT_CONNECTIONS = 8
-#: Seconds after which a kept connection is not used again; common servers close theirs after 5.
-LONGEST_IDLE = 4.0
-#: Interim answers (1xx) read before the final one.
-MOST_INTERIM = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,64 +69,6 @@ class _Request:
     body: bytes | None = field(default=None, repr=False)
 
 
-class _Response(http.client.HTTPResponse):
-    """Reads on to the final answer.
-
-    The base takes 102 and 103 for the answer, and the final one, still on its way, would
-    be taken for that of the next request over the same connection.
-    """
-
-    def begin(self) -> None:
-        """Read status and headers of the final answer (RFC 9110 §15.2)."""
-        super().begin()
-        for _ in range(MOST_INTERIM):
-            if not 100 <= self.status < 200:
-                return
-            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
-                break
-            self.headers = self.msg = None  # type: ignore[assignment]
-            super().begin()
-        raise http.client.HTTPException("no final answer")
-
-
-class _Connection(HTTPConnection):
-    """Dials for the ongoing call, and grows old."""
-
-    response_class = _Response
-    answered_at = 0.0
-
-    def _new_conn(self) -> socket.socket:
-        return dial()
-
-    @property
-    def is_connected(self) -> bool:
-        """Return whether it can be used again; urllib3 asks before it reuses one."""
-        return time.monotonic() - self.answered_at < LONGEST_IDLE and super().is_connected
-
-
-class _TLSConnection(HTTPSConnection):
-    """Dials for the ongoing call, and grows old."""
-
-    response_class = _Response
-    answered_at = 0.0
-
-    def _new_conn(self) -> socket.socket:
-        return dial()
-
-    @property
-    def is_connected(self) -> bool:
-        """Return whether it can be used again; urllib3 asks before it reuses one."""
-        return time.monotonic() - self.answered_at < LONGEST_IDLE and super().is_connected
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
 class Transport:
     """A set of pooled connections. Safe for use by many threads.
 
@@ -149,9 +80,7 @@ class Transport:
     ) -> None:
         self._resolve = resolve
         self._tls = tls
-        self._lock = threading.Lock()
-        # What was dialled for a call that may go without TLS serves no call that may not.
-        self._managers: dict[bool, urllib3.PoolManager] = {}
+        self.after_fork()
 
     def post(
         self,
@@ -186,7 +115,7 @@ class Transport:
         max_answer: int,
         require_tls: bool,  # noqa: FBT001
     ) -> HttpAnswer:
-        parts = ssrf.parsed(url)
+        parts = _parts(url)
         started = time.monotonic()
         call = OngoingCall(
             url=parts,
@@ -198,50 +127,69 @@ class Transport:
             watch=Stopwatch(),
             require_tls=require_tls,
         )
-        pools = self._pools(require_tls)
-        pool = pools.connection_from_host(parts.host, parts.port, parts.scheme)
+        place = Place(parts.scheme, parts.host, parts.port, require_tls)
         token = ongoing.set(call)
         try:
-            # Each round without a byte sent uses up one kept connection, so the last one dials.
-            for _ in range(KEPT_CONNECTIONS):
+            while (kept := self._kept.take(place)) is not None:
                 try:
-                    return _exchange(pool, call, request, max_answer)
+                    return self._exchange(kept, place, call, request, max_answer)
                 except TransportError as error:
-                    if call.dialled or call.sent or error.kind is not Kind.PROTOCOL:
+                    if call.sent or error.kind is not Kind.PROTOCOL:
                         raise
-            return _exchange(pool, call, request, max_answer)
+            fresh = connections.fresh(place, self._context())
+            return self._exchange(fresh, place, call, request, max_answer)
         except TransportError as error:
             error.timings = call.watch.stop()
             raise
         finally:
             ongoing.reset(token)
 
+    def _exchange(
+        self,
+        connection: Connection,
+        place: Place,
+        call: OngoingCall,
+        request: _Request,
+        max_answer: int,
+    ) -> HttpAnswer:
+        """Send one request over ``connection`` and read the answer to its end."""
+        response: http.client.HTTPResponse | None = None
+        is_read = False
+        try:
+            connection.timeout = call.seconds_for_one_operation()
+            headers = {"Accept-Encoding": "identity", **request.headers}
+            connection.send_whole(request.method, call.url.target, request.body, headers)
+            response = connection.answer()
+            body = _read(response, max_answer)
+            is_read = True
+        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            raise _told(error, call, response.status if response else None) from None
+        finally:
+            # A connection with an unread rest is of no use to anybody.
+            if response is not None:
+                response.close()
+            if is_read and connection.sock is not None:
+                self._kept.keep(place, connection)
+            else:
+                connection.close()
+        return HttpAnswer(response.status, _headers(response), body, call.watch.stop())
+
     def forget_connections(self) -> None:
         """Drop every kept connection."""
-        with self._lock:
-            managers, self._managers = self._managers, {}
-        for manager in managers.values():
-            manager.clear()
+        self._kept.clear()
 
     def after_fork(self) -> None:
         """Leave the parent's connections to the parent."""
         self._lock = threading.Lock()
-        self._managers = {}
+        self._verifying: ssl.SSLContext | None = None
+        self._kept = Connections()
 
-    def _pools(self, require_tls: bool) -> urllib3.PoolManager:  # noqa: FBT001
+    def _context(self) -> ssl.SSLContext:
         with self._lock:
-            if require_tls not in self._managers:
-                context = self._tls or ssl.create_default_context()
-                context.sslsocket_class = DeadlineTLSSocket
-                manager = urllib3.PoolManager(
-                    num_pools=KEPT_HOSTS,
-                    maxsize=KEPT_CONNECTIONS,
-                    ssl_context=context,
-                    timeout=None,  # the sockets keep the time
-                )
-                manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-                self._managers[require_tls] = manager
-            return self._managers[require_tls]
+            if self._verifying is None:
+                self._verifying = self._tls or ssl.create_default_context()
+                self._verifying.sslsocket_class = DeadlineTLSSocket
+            return self._verifying
 
 
 #: The connections of this process.
@@ -249,69 +197,43 @@ shared = Transport()
 os.register_at_fork(after_in_child=shared.after_fork)
 
 
-def _exchange(
-    pool: HTTPConnectionPool,
-    call: OngoingCall,
-    request: _Request,
-    max_answer: int,
-) -> HttpAnswer:
-    """Send one request over a kept or fresh connection and read the answer to its end."""
-    response: BaseHTTPResponse | None = None
-    try:
-        response = pool.urlopen(
-            request.method,
-            call.url.target,
-            body=request.body,
-            headers={"Accept-Encoding": "identity", **request.headers},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            preload_content=False,
-            decode_content=False,
+@lru_cache(maxsize=1024)
+def _parts(url: str) -> OutboundUrl:
+    return ssrf.parsed(url)
+
+
+def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
+    """Return the headers, those that go on over several lines (RFC 9112 §5.2) on one."""
+    return {
+        name.lower(): " ".join(value.split()) if "\n" in value else value
+        for name, value in response.getheaders()
+    }
+
+
+def _read(response: http.client.HTTPResponse, limit: int) -> bytes:
+    is_too_large = (response.length or 0) > limit
+    if not is_too_large:
+        body = response.read(limit + 1)
+        is_too_large = len(body) > limit
+    if is_too_large:
+        raise TransportError(
+            Kind.TOO_LARGE, f"The answer is larger than {limit} bytes.", status=response.status
         )
-        connection = response.connection
-        if isinstance(connection, _Connection | _TLSConnection):
-            connection.answered_at = time.monotonic()
-        answer = _read(response, max_answer)
-    except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-        raise _told(error, call, response.status if response else None) from None
-    finally:
-        # A connection with an unread rest is of no use to anybody; a read-out one is back already.
-        if response is not None:
-            response.close()
-    return HttpAnswer(
-        status=response.status,
-        headers={name.lower(): value for name, value in response.headers.items()},
-        body=answer,
-        timings=call.watch.stop(),
-    )
-
-
-def _read(response: BaseHTTPResponse, limit: int) -> bytes:
-    too_large = TransportError(
-        Kind.TOO_LARGE, f"The answer is larger than {limit} bytes.", status=response.status
-    )
-    if (response.length_remaining or 0) > limit:
-        raise too_large
-    body = bytearray()
-    # A read that comes short is not the end: only an empty one is, after the length was checked.
-    while piece := response.read(limit + 1 - len(body), decode_content=False):
-        body += piece
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
+    if response.length:  # it was to be longer
+        raise http.client.IncompleteRead(b"", response.length)
+    return body
 
 
 def _told(error: Exception, call: OngoingCall, status: int | None) -> TransportError:
     """Return ``error`` in our words; its own may quote the URL."""
-    wrapped = error.args[-1] if error.args else None  # urllib3 wraps what happens while sending
-    if isinstance(error, ReadTimeoutError) or isinstance(wrapped, TimeoutError):
+    if isinstance(error, TimeoutError):
         return TransportError(Kind.TIMEOUT, "No answer within the time.", status=status)
-    if isinstance(error, ValueError) and not isinstance(error, HTTPError):
+    # A certificate that does not verify is a ValueError as well.
+    if isinstance(error, ValueError) and not isinstance(error, OSError | HTTPError):
         return TransportError(Kind.BAD_URL, "A header cannot be sent.", permanent=True)
     if call.url.scheme == "https" and call.dialled and not call.sending:
-        reason = getattr(error.args[0] if error.args else None, "reason", None)
-        detail = reason if isinstance(error, SSLError) and isinstance(reason, str) else "broken off"
+        reason = error.reason if isinstance(error, ssl.SSLError) else None
+        detail = reason if isinstance(reason, str) else "broken off"
         return TransportError(Kind.TLS, f"The TLS handshake failed ({detail}).")
     return TransportError(
         Kind.PROTOCOL, f"The exchange broke off ({type(error).__name__}).", status=status

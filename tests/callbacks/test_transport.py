@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from callbacks import transport
+from callbacks import connections
 from callbacks.errors import Kind, TransportError
 from callbacks.transport import HttpAnswer, TimeLimits, Transport
 from tests.support.receiver import Receiver, Reply
@@ -50,7 +50,7 @@ def test_connections_are_kept_and_used_again(receiver: Receiver, post: Post) -> 
 def test_a_connection_idle_for_long_is_not_used_again(
     receiver: Receiver, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "LONGEST_IDLE", 0.05)
+    monkeypatch.setattr(connections, "LONGEST_IDLE", 0.05)
     post(receiver.url)
     time.sleep(0.1)
     post(receiver.url)
@@ -69,7 +69,7 @@ def test_a_connection_the_peer_closed_is_replaced(receiver: Receiver, post: Post
 def unaware(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peer closes between our look at a kept connection and our first byte."""
     monkeypatch.setattr(
-        transport._Connection, "is_connected", property(lambda self: self.sock is not None)
+        connections.Connection, "is_connected", property(lambda self: self.sock is not None)
     )
 
 
@@ -162,6 +162,7 @@ def test_a_compressed_bomb_is_never_unpacked(receiver: Receiver, post: Post) -> 
     "reply",
     [
         Reply(body=b"x" * 100, cut=40),
+        Reply(body=b"x" * 100, cut=0),
         Reply(body=b"x" * 3000, chunked=True, cut=1500),
         Reply(raw=b"SSH-2.0-OpenSSH\r\n"),
         Reply(raw=b"HTTP/1.1 abc Bad\r\n\r\n"),
@@ -169,7 +170,16 @@ def test_a_compressed_bomb_is_never_unpacked(receiver: Receiver, post: Post) -> 
         Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
         Reply(raw=b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"),
     ],
-    ids=["cut", "cut chunks", "not http", "status", "bad chunk", "many headers", "long header"],
+    ids=[
+        "cut",
+        "cut at once",
+        "cut chunks",
+        "not http",
+        "status",
+        "bad chunk",
+        "many headers",
+        "long header",
+    ],
 )
 def test_a_broken_answer_is_an_error_of_the_protocol(
     receiver: Receiver, post: Post, reply: Reply
@@ -269,7 +279,7 @@ def test_an_interim_answer_is_not_the_answer(receiver: Receiver, post: Post, sta
     "raw",
     [
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
-        b"HTTP/1.1 103 Early Hints\r\n\r\n" * (transport.MOST_INTERIM + 1),
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * (connections.MOST_INTERIM + 1),
     ],
     ids=["another protocol", "no end"],
 )
