@@ -16,7 +16,6 @@ alone, and the update that leases changes a row only if it is still free.
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections import Counter, deque
@@ -25,16 +24,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Count, F
-from django.db.models.functions import Coalesce
+from django.db import connection, transaction
 from django.utils import timezone
 
-from callbacks import allowance, ready
-from callbacks.models import Attempt, Delivery, DeliveryState, Endpoint, Urgency
-from callbacks.ready import Waiting
-
-logger = logging.getLogger(__name__)
+from callbacks import allowance, attempt, ready
+from callbacks.attempt import AttemptRow
+from callbacks.models import Delivery, Endpoint, Urgency
+from callbacks.ready import Share, Waiting
+from callbacks.statements import columns, numbers, statement, stored, uuids
+from tenants.models import Flow
 
 #: How long a worker may hold a delivery: several times the longest attempt.
 LEASE: Final = timedelta(seconds=4 * settings.CALLBACK_SECONDS)
@@ -44,6 +42,30 @@ _LOCKED: Final = 0.02
 _NOTHING: Final = 0.1
 #: Endpoints locked by one transaction.
 _AT_ONCE: Final = 16
+
+_LOCK: Final = statement(
+    f"SELECT {columns(Endpoint)} FROM callbacks_endpoint"  # noqa: S608 - nothing from outside
+    " WHERE id {in_numbers} ORDER BY id {passing_over_locked}"
+)
+_UNDER_WAY: Final = statement(
+    "SELECT endpoint_id, count(*) FROM callbacks_delivery"
+    " WHERE endpoint_id {in_numbers} AND lease_token IS NOT NULL AND leased_until > %s"
+    " GROUP BY endpoint_id"
+)
+#: The rows that are found by what stands in the braces. ``next_attempt_at`` is about to change.
+_DUE: Final = statement(
+    f"SELECT {columns(Delivery, but=['next_attempt_at'])} FROM callbacks_delivery"  # noqa: S608
+    " WHERE id IN ({{}}) AND state = 'pending' AND next_attempt_at <= %s"
+    " ORDER BY urgency, next_attempt_at {passing_over_locked}"
+)
+_FLOWS: Final = statement(f"SELECT {columns(Flow)} FROM tenants_flow WHERE id {{in_uuids}}")  # noqa: S608
+_LEASE: Final = statement(
+    "UPDATE callbacks_delivery SET lease_token = %s, leased_until = %s, next_attempt_at = %s,"
+    " attempts = attempts + 1, step = step + 1, round_at = coalesce(round_at, %s)"
+    " WHERE id {in_uuids} AND state = 'pending' AND next_attempt_at <= %s"
+)
+_ENDPOINT: Final = Delivery._meta.get_field("endpoint")
+_FLOW: Final = Delivery._meta.get_field("flow")
 
 #: How many more deliveries of an endpoint the caller has room for.
 Room = Callable[[int], int]
@@ -113,7 +135,7 @@ class Claimer:
             most = {
                 endpoint.pk: min(
                     self._room(endpoint.pk),
-                    allowance.most_now(endpoint, under_way[endpoint.pk], now),
+                    allowance.most_now(endpoint, under_way.get(endpoint.pk, 0), now),
                 )
                 for endpoint in locked
             }
@@ -136,28 +158,23 @@ def claim_due(limit: int, room: Room = _any_number) -> list[Delivery]:
 
 
 def _lock(endpoint_ids: Iterable[int]) -> list[Endpoint]:
-    rows = Endpoint.objects.select_related("flow").filter(pk__in=endpoint_ids).order_by("pk")
-    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+    """Return the endpoints, locked, without those that another worker has locked."""
+    return list(Endpoint.objects.raw(_LOCK.text, [numbers(endpoint_ids)]))
 
 
-def _under_way(endpoint_ids: Iterable[int]) -> Counter[int]:
-    """Return how many deliveries of each endpoint are held by some worker."""
-    held = (
-        Delivery.objects.filter(
-            endpoint__in=list(endpoint_ids),
-            lease_token__isnull=False,
-            leased_until__gt=timezone.now(),
-        )
-        .order_by()
-        .values_list("endpoint")
-        .annotate(Count("pk"))
-    )
-    return Counter(dict(held))
+def _under_way(endpoint_ids: Iterable[int]) -> dict[int, int]:
+    """Return how many deliveries of each endpoint are held by some worker.
+
+    Asked once the endpoints are locked: what another worker leased before shows only then.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_UNDER_WAY.text, [numbers(endpoint_ids), stored(timezone.now())])
+        return dict(cursor.fetchall())
 
 
 def _shares(
     most: Mapping[int, int], waiting: Mapping[int, Waiting], limit: int, now: datetime
-) -> list[tuple[int, Urgency, int]]:
+) -> list[Share]:
     """Return how many of each endpoint and urgency to take: an even share of ``limit`` each.
 
     Those that may have least come first, so that what they leave is shared by the others.
@@ -177,27 +194,28 @@ def _shares(
     return shares
 
 
-def _due(
-    locked: Iterable[Endpoint], shares: Sequence[tuple[int, Urgency, int]], now: datetime
-) -> list[Delivery]:
+def _due(locked: Iterable[Endpoint], shares: Sequence[Share], now: datetime) -> list[Delivery]:
     """Lock the longest due deliveries, fresh ones first, as many of each as ``shares`` allows."""
     if not shares:
         return []
     endpoints = {endpoint.pk: endpoint for endpoint in locked}
     room = {endpoint_id: count for endpoint_id, _, count in shares}
-    free = Delivery.objects.filter(
-        pk__in=ready.due_ids(shares, now),
-        state=DeliveryState.PENDING,
-        next_attempt_at__lte=now,
-    )
-    rows = free.order_by("urgency", "next_attempt_at")
+    heads, values = ready.longest_due(shares, now)
     taken = []
-    for delivery in rows.select_for_update(no_key=True, skip_locked=True):
+    for delivery in Delivery.objects.raw(_DUE.text.format(heads), [*values, now]):
         if room[delivery.endpoint_id] > 0:
             room[delivery.endpoint_id] -= 1
-            delivery.endpoint = endpoints[delivery.endpoint_id]
-            delivery.flow = delivery.endpoint.flow
             taken.append(delivery)
+    flow_ids = {endpoints[delivery.endpoint_id].flow_id for delivery in taken}
+    flows = {flow.pk: flow for flow in Flow.objects.raw(_FLOWS.text, [uuids(flow_ids)])}
+    for endpoint in endpoints.values():
+        if endpoint.flow_id in flows:
+            endpoint.flow = flows[endpoint.flow_id]
+    for delivery in taken:
+        # What the descriptors do beside this is for relations that change.
+        endpoint = endpoints[delivery.endpoint_id]
+        _ENDPOINT.set_cached_value(delivery, endpoint)
+        _FLOW.set_cached_value(delivery, endpoint.flow)
     return taken
 
 
@@ -206,36 +224,30 @@ def _lease(deliveries: list[Delivery]) -> None:
     if not deliveries:
         return
     now, token = timezone.now(), uuid.uuid4()
-    lost = [
-        Attempt(
-            delivery=delivery,
-            endpoint=delivery.endpoint,
-            number=delivery.attempts,
-            started_at=(delivery.leased_until or now) - LEASE,
-            error="worker_lost",
-        )
-        for delivery in deliveries
-        if delivery.lease_token is not None
-    ]
-    if lost:
-        Attempt.objects.bulk_create(lost, ignore_conflicts=True)
-    changed = Delivery.objects.filter(
-        pk__in=[delivery.pk for delivery in deliveries],
-        state=DeliveryState.PENDING,
-        next_attempt_at__lte=now,
-    ).update(
-        lease_token=token,
-        leased_until=now + LEASE,
-        next_attempt_at=now + LEASE,
-        attempts=F("attempts") + 1,
-        step=F("step") + 1,
-        round_at=Coalesce(F("round_at"), now),
+    until = now + LEASE
+    attempt.write(
+        [
+            AttemptRow(
+                delivery_id=delivery.pk,
+                endpoint_id=delivery.endpoint_id,
+                number=delivery.attempts,
+                started_at=(delivery.leased_until or now) - LEASE,
+                error="worker_lost",
+            )
+            for delivery in deliveries
+            if delivery.lease_token is not None
+        ]
     )
+    ids = uuids([delivery.pk for delivery in deliveries])
+    values = [stored(value) for value in (token, until, until, now, ids, now)]
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASE.text, values)
+        changed = cursor.rowcount
     if changed != len(deliveries):  # cannot be: the rows are locked
         raise RuntimeError("deliveries were changed under their lock")
     for delivery in deliveries:
         delivery.lease_token = token
-        delivery.leased_until = delivery.next_attempt_at = now + LEASE
+        delivery.leased_until = delivery.next_attempt_at = until
         delivery.attempts += 1
         delivery.step += 1
         delivery.round_at = delivery.round_at or now

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from callbacks.sockets import dial
 
 #: Connections kept for one place, and in all.
-KEPT_CONNECTIONS = 32
+KEPT_CONNECTIONS = 64
 KEPT_IN_ALL = 512
 #: Seconds after which a kept connection is not used again; common servers close theirs after 5.
 LONGEST_IDLE = 4.0

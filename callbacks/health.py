@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q
+from django.db import connection
 from django.utils import timezone
 
 from callbacks import allowance, notices
 from callbacks.channels import Result
 from callbacks.models import BreakerState, Endpoint, EndpointState
+from callbacks.statements import numbers, statement
 from tenants import audit_chain
 from tenants.actors import Actor
 
@@ -44,6 +45,11 @@ HEALTH: Final = (
     "warned_days",
 )
 
+_ILL: Final = statement(
+    "SELECT id FROM callbacks_endpoint WHERE id {in_numbers}"
+    " AND (failures > 0 OR failing_since IS NOT NULL OR breaker <> 'closed')"
+)
+
 #: Endpoint, what became of an attempt, and whether the receiver was called at all.
 Said = tuple[int, Result, bool]
 
@@ -56,13 +62,14 @@ def note(results: Iterable[Said]) -> None:
     by_endpoint: dict[int, list[tuple[Result, bool]]] = {}
     for endpoint_id, result, was_called in results:
         by_endpoint.setdefault(endpoint_id, []).append((result, was_called))
-    well = [pk for pk, said in by_endpoint.items() if all(each.is_delivered for each, _ in said)]
-    was_ill = Q(failures__gt=0) | Q(failing_since__isnull=False) | ~Q(breaker=BreakerState.CLOSED)
+    changing = {pk for pk, said in by_endpoint.items() if not all(_is_well(each) for each in said)}
+    changing |= _ill(by_endpoint)
+    if not changing:
+        return
     rows = (
         Endpoint.objects.select_for_update(no_key=True, of=("self",))
         .select_related("flow")
-        .filter(pk__in=by_endpoint)
-        .exclude(~was_ill, pk__in=well)
+        .filter(pk__in=changing)
         .order_by("pk")
     )
     now = timezone.now()
@@ -70,6 +77,17 @@ def note(results: Iterable[Said]) -> None:
         for result, was_called in by_endpoint[endpoint.pk]:
             _apply(endpoint, result, now, was_called=was_called)
         endpoint.save(update_fields=HEALTH)
+
+
+def _is_well(said: tuple[Result, bool]) -> bool:
+    return said[0].is_delivered
+
+
+def _ill(endpoint_ids: Iterable[int]) -> set[int]:
+    """Return those that have something to recover from."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ILL.text, [numbers(endpoint_ids)])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _apply(endpoint: Endpoint, result: Result, now: datetime, *, was_called: bool) -> None:

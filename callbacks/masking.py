@@ -38,6 +38,8 @@ def excerpt(body: bytes, headers: Mapping[str, str], secrets: Iterable[str] = ()
 
     ``headers`` are those the request carried, ``secrets`` further texts.
     """
+    if len(body) < _SHORTEST:  # "ok", "{}": most answers
+        return bytes(body)
     # A secret that straddles the end must be seen whole: look at more than is kept.
     seen = bytes(body[: 4 * KEPT])
     for secret in sorted(_texts(headers, secrets), key=len, reverse=True):

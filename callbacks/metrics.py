@@ -6,6 +6,7 @@ answers becomes a label.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from prometheus_client import Counter, Histogram
@@ -32,9 +33,20 @@ SECONDS: Final = Histogram(
 
 def observe(channel: str, result: Result, call: Call | None) -> None:
     """Count one recorded attempt; ``call`` is None where nothing was sent."""
-    ATTEMPTS.labels(channel, _outcome(result, call)).inc()
+    _attempts(channel, _outcome(result, call)).inc()
     if call is not None:
-        SECONDS.labels(channel).observe(call.timings.total / 1000)
+        _seconds(channel).observe(call.timings.total / 1000)
+
+
+# Finding a counter by its labels costs more than counting.
+@cache
+def _attempts(channel: str, outcome: str) -> Counter:
+    return ATTEMPTS.labels(channel, outcome)
+
+
+@cache
+def _seconds(channel: str) -> Histogram:
+    return SECONDS.labels(channel)
 
 
 def _outcome(result: Result, call: Call | None) -> str:

@@ -11,17 +11,17 @@ forgotten.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
-from django.db.models import BooleanField, OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from callbacks.models import Delivery, DeliveryState, Endpoint, EndpointState, Urgency
+from callbacks.models import Delivery, DeliveryState, Urgency
+from callbacks.statements import Statement, moment, stored
 
 # A *loose index scan*, which neither database does by itself. ``state`` is written out, not a
 # parameter: the planners match it with the condition of the index.
@@ -41,16 +41,32 @@ WITH RECURSIVE stepped (endpoint_id) AS (
 SELECT endpoint_id FROM stepped WHERE endpoint_id IS NOT NULL
 """  # noqa: S608 - no part of it comes from outside
 
-
+_NEXT: Final = """(
+    SELECT next_attempt_at FROM callbacks_delivery
+    WHERE state = 'pending' AND next_attempt_at IS NOT NULL
+        AND endpoint_id = callbacks_endpoint.id AND urgency = {urgency}
+    ORDER BY next_attempt_at LIMIT 1
+)"""
+# PostgreSQL is given an array: told ``IN``, it reads the whole list anew for each endpoint.
+_WAITING: Final = Statement(
+    *(
+        f"""SELECT id, ready_at, {_NEXT.format(urgency=0)}, {_NEXT.format(urgency=1)}
+        FROM callbacks_endpoint
+        WHERE state = 'active' AND id {among.format(WITH_ANYTHING)} ORDER BY id"""  # noqa: S608
+        for among in ("= ANY (ARRAY({}))", "IN ({})")
+    )
+)
 #: The head of one range of the index.
 _HEAD: Final = """
 SELECT id FROM (
     SELECT id FROM callbacks_delivery
     WHERE state = 'pending' AND next_attempt_at IS NOT NULL
-        AND endpoint_id = %s AND urgency = %s AND next_attempt_at <= %s
+        AND endpoint_id = %s AND urgency = {urgency} AND next_attempt_at <= %s
     ORDER BY next_attempt_at LIMIT %s
 ) AS head_{number}
 """
+#: How many of which urgency of an endpoint.
+Share = tuple[int, Urgency, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +89,18 @@ class Waiting:
 
 def waiting() -> list[Waiting]:
     """Return every active endpoint with something pending, by its number."""
-    rows = (
-        Endpoint.objects.filter(_with_anything(), state=EndpointState.ACTIVE)
-        .order_by("pk")
-        .annotate(fresh_at=_next_due(Urgency.FRESH), replay_at=_next_due(Urgency.REPLAY))
-        .values_list("pk", "ready_at", "fresh_at", "replay_at")
-    )
-    return [Waiting(*row) for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING.text)
+        rows = cursor.fetchall()
+    return [
+        Waiting(
+            pk,
+            moment(ready_at),
+            None if fresh_at is None else moment(fresh_at),
+            None if replay_at is None else moment(replay_at),
+        )
+        for pk, ready_at, fresh_at, replay_at in rows
+    ]
 
 
 def overdue(since: datetime) -> QuerySet[Delivery]:
@@ -96,44 +117,16 @@ def overdue(since: datetime) -> QuerySet[Delivery]:
     ).order_by()
 
 
-def due_ids(shares: Sequence[tuple[int, int, int]], now: datetime) -> list[uuid.UUID]:
-    """Return the longest due deliveries: of each endpoint and urgency up to so many.
+def longest_due(shares: Sequence[Share], now: datetime) -> tuple[str, list[Any]]:
+    """Return the statement that finds the longest due deliveries, and its values.
 
-    One statement for all of them, each part of it the head of its own range of the index.
+    Of each endpoint and urgency up to so many, each part of it the head of its own range of the
+    index. There is at least one share.
     """
-    if not shares:
-        return []
-    parts = [_HEAD.format(number=number) for number in range(len(shares))]
-    moment = connection.ops.adapt_datetimefield_value(now)
-    values = [
-        value
-        for endpoint, urgency, most in shares
-        for value in (endpoint, int(urgency), moment, most)
+    at = stored(now)
+    parts = [
+        _HEAD.format(number=number, urgency=int(urgency))
+        for number, (_, urgency, _) in enumerate(shares)
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), values)
-        return [_uuid(value) for (value,) in cursor.fetchall()]
-
-
-def _uuid(value: uuid.UUID | str) -> uuid.UUID:
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
-
-
-def _with_anything() -> RawSQL:
-    """Return the condition that an endpoint has something pending.
-
-    PostgreSQL is given an array: told ``IN``, it reads the whole list anew for each endpoint.
-    """
-    among = "= ANY (ARRAY({}))" if connection.vendor == "postgresql" else "IN ({})"
-    condition = f'"{Endpoint._meta.db_table}"."id" {among.format(WITH_ANYTHING)}'
-    return RawSQL(condition, [], output_field=BooleanField())  # noqa: S611 - nothing from outside
-
-
-def _next_due(urgency: Urgency) -> Subquery:
-    pending = Delivery.objects.filter(
-        endpoint=OuterRef("pk"),
-        state=DeliveryState.PENDING,
-        next_attempt_at__isnull=False,
-        urgency=urgency,
-    )
-    return Subquery(pending.order_by("next_attempt_at").values("next_attempt_at")[:1])
+    values = [value for endpoint, _, most in shares for value in (endpoint, at, most)]
+    return " UNION ALL ".join(parts), values

@@ -9,30 +9,60 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from callbacks import channels, health, lanes, metrics, schedule
-from callbacks.attempt import Call, attempt_row
+from callbacks import attempt, channels, health, lanes, metrics, schedule
+from callbacks.attempt import Call
 from callbacks.channels import Result
-from callbacks.models import Attempt, Delivery, DeliveryState
+from callbacks.models import Delivery, DeliveryState
+from callbacks.statements import (
+    Statement,
+    as_json,
+    is_postgresql,
+    statement,
+    stored,
+    uuid_of,
+    uuids,
+)
 
 logger = logging.getLogger(__name__)
 
-_WRITTEN: Final = (
+_HELD: Final = statement(
+    "SELECT id, lease_token FROM callbacks_delivery"
+    " WHERE id {in_uuids} AND state = 'pending' ORDER BY id {for_update}"
+)
+_WRITE: Final = Statement(
+    postgresql="""UPDATE callbacks_delivery SET lease_token = NULL, leased_until = NULL,
+        state = said.state, next_attempt_at = said.next_attempt_at,
+        last_status = said.last_status, last_error = said.last_error, settled_at = said.settled_at
+    FROM json_to_recordset(%s) AS said (
+        id uuid, state text, next_attempt_at timestamptz, last_status smallint, last_error text,
+        settled_at timestamptz
+    ) WHERE callbacks_delivery.id = said.id""",
+    sqlite="""UPDATE callbacks_delivery SET lease_token = NULL, leased_until = NULL,
+        state = %s, next_attempt_at = %s, last_status = %s, last_error = %s, settled_at = %s
+    WHERE id = %s""",
+)
+#: What a result changes on its delivery.
+_CHANGED: Final = (
     "state",
     "next_attempt_at",
-    "lease_token",
-    "leased_until",
     "last_status",
     "last_error",
     "settled_at",
+    "lease_token",
+    "leased_until",
 )
+_changed: Final = attrgetter(*_CHANGED)
+#: Those that are written as they are, and the row they are written to.
+_WRITTEN: Final = (*_CHANGED[:5], "id")
+_written: Final = attrgetter(*_WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +80,13 @@ def record(finished: Sequence[Finished]) -> list[Delivery]:
     One that cannot be written (its channel raised) is left to its lease, and the attempt is
     made again.
     """
+    claimed = [_changed(item.delivery) for item in finished]
     try:
         held = _record(finished)
     except Exception as error:  # noqa: BLE001 - one bad delivery must not stop the others
+        for item, was in zip(finished, claimed, strict=True):
+            for name, value in zip(_CHANGED, was, strict=True):
+                setattr(item.delivery, name, value)
         if len(finished) == 1:
             logger.error(  # noqa: TRY400 - a traceback may quote what was sent
                 "Delivery %s: no record, %s", finished[0].delivery.pk, type(error).__name__
@@ -68,35 +102,33 @@ def record(finished: Sequence[Finished]) -> list[Delivery]:
 @transaction.atomic
 def _record(finished: Sequence[Finished]) -> list[Finished]:
     now = timezone.now()
-    lanes.hold((item.delivery.endpoint_id, item.delivery.lane) for item in finished)
-    # Copies: should this be undone, the deliveries still are as they were claimed.
-    held = [replace(item, delivery=copy(item.delivery)) for item in _held(finished)]
+    lanes.hold(
+        (item.delivery.endpoint_id, item.delivery.lane) for item in finished if item.delivery.lane
+    )
+    held = _held(finished)
     for item in held:
         _move_on(item.delivery, item.result, now)
     _write([item.delivery for item in held])
-    Attempt.objects.bulk_create(
-        [attempt_row(item.delivery, item.result, item.call) for item in held],
-        ignore_conflicts=True,
-    )
+    attempt.write([attempt.row_of(item.delivery, item.result, item.call) for item in held])
     lanes.move_up(
         ((item.delivery.endpoint_id, item.delivery.lane) for item in held if item.delivery.lane),
         now,
     )
+    known = {name: channels.get(name) for name in channels.names()}
     for item in held:
-        if item.delivery.channel in channels.names():
-            channels.get(item.delivery.channel).settled(item.delivery, item.result)
+        if (channel := known.get(item.delivery.channel)) is not None:
+            channel.settled(item.delivery, item.result)
     health.note([(item.delivery.endpoint_id, item.result, item.call is not None) for item in held])
     return held
 
 
 def _held(finished: Sequence[Finished]) -> list[Finished]:
     """Lock the rows; return those whose lease is still the one they were claimed with."""
-    tokens = dict(
-        Delivery.objects.select_for_update(no_key=True)
-        .filter(pk__in=[item.delivery.pk for item in finished], state=DeliveryState.PENDING)
-        .order_by("pk")
-        .values_list("pk", "lease_token")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD.text, [uuids([item.delivery.pk for item in finished])])
+        tokens = {
+            uuid_of(pk): uuid_of(token) for pk, token in cursor.fetchall() if token is not None
+        }
     held = []
     for item in finished:
         token = item.delivery.lease_token
@@ -135,23 +167,13 @@ def _wait(delivery: Delivery, result: Result, now: datetime) -> timedelta | None
 
 
 def _write(deliveries: Sequence[Delivery]) -> None:
-    """Write the rows: those that simply arrived together, the others each for itself."""
-    arrived: dict[tuple[int | None, datetime | None], list[Delivery]] = {}
-    others = []
-    for delivery in deliveries:
-        if delivery.state == DeliveryState.DELIVERED:
-            arrived.setdefault((delivery.last_status, delivery.settled_at), []).append(delivery)
+    """Write the rows, whatever became of each."""
+    if not deliveries:
+        return
+    with connection.cursor() as cursor:
+        if is_postgresql():
+            rows = [dict(zip(_WRITTEN, _written(item), strict=True)) for item in deliveries]
+            cursor.execute(_WRITE.postgresql, [as_json(rows)])
         else:
-            others.append(delivery)
-    for (status, settled_at), group in arrived.items():
-        Delivery.objects.filter(pk__in=[delivery.pk for delivery in group]).update(
-            state=DeliveryState.DELIVERED,
-            lease_token=None,
-            leased_until=None,
-            last_status=status,
-            last_error="",
-            next_attempt_at=None,
-            settled_at=settled_at,
-        )
-    for delivery in others:
-        delivery.save(update_fields=_WRITTEN)
+            values = [list(map(stored, _written(item))) for item in deliveries]
+            cursor.executemany(_WRITE.sqlite, values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 
 from callbacks.models.deliveries import Delivery
@@ -51,4 +53,9 @@ class Attempt(models.Model):
     @property
     def at_rest_context(self) -> str:
         """Return the context that binds the answer to this row."""
-        return f"callbacks.attempt|{self.delivery_id}|{self.number}"
+        return answer_context(self.delivery_id, self.number)
+
+
+def answer_context(delivery_id: UUID, number: int) -> str:
+    """Return the context that binds the answer of an attempt to its row."""
+    return f"callbacks.attempt|{delivery_id}|{number}"

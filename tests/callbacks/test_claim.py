@@ -10,7 +10,9 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connections, transaction
+from django.db.models import BinaryField
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from callbacks import claim
 from callbacks.models import Attempt, Delivery
@@ -61,6 +63,22 @@ class TestClaiming:
         assert [item.pk for item in claim.claim_due(9)] == [rows[0].pk]
         assert claim.claim_due(9) == []
         assert change(rows[2]).attempts == 0
+
+    def test_what_is_claimed_is_loaded_whole(
+        self, flow: Flow, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        """Threads that must not touch the database read it."""
+        put(flow, subject="it", lane="one")
+        (item,) = claim.claim_due(1)
+        with django_assert_num_queries(0):
+            assert not item.get_deferred_fields()
+            assert (item.flow, item.endpoint.flow) == (flow, flow)
+            assert (item.flow.contract.name, item.endpoint.schedule) == ("citcall", [])
+        stored = change(item)
+        for field in Delivery._meta.concrete_fields:
+            if not isinstance(field, BinaryField):
+                assert getattr(item, field.attname) == getattr(stored, field.attname)
+        assert bytes(item.body) == bytes(stored.body)
 
     def test_delivered_and_failed_rows_are_left_alone(self, flow: Flow) -> None:
         change(put(flow), state="delivered", settled_at=timezone.now())

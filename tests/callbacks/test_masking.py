@@ -73,3 +73,8 @@ def test_a_long_row_of_near_misses_takes_no_time() -> None:
     masking.excerpt(b"-token-" * 3000, HEADERS)
     masking.excerpt(b"a" * 20_000, HEADERS)
     masking.excerpt(b"token: " * 5000, HEADERS)
+
+
+@pytest.mark.parametrize("body", [b"ok", b"{}", b"t=1"])
+def test_an_answer_too_short_for_a_secret_stays(body: bytes) -> None:
+    assert masking.excerpt(body, {"Authorization": "Bearer x"}) == body

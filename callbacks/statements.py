@@ -1,0 +1,109 @@
+"""Statements in plain SQL, for both databases.
+
+The ORM takes longer to build one of them than the database takes to answer it, and each is built
+anew. Where a delivery has to be cheap they are constants, next to the code that runs them; what the
+databases say differently stands here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db import connection, models
+
+_POSTGRESQL: Final = {
+    "in_numbers": "= ANY (%s::bigint[])",
+    "in_uuids": "= ANY (%s::uuid[])",
+    "passing_over_locked": "FOR NO KEY UPDATE SKIP LOCKED",
+    "for_update": "FOR NO KEY UPDATE",
+}
+# One value is quicker bound than many, and a statement with any number of them is one statement.
+# SQLite locks no rows: who writes is alone.
+_SQLITE: Final = {
+    "in_numbers": "IN (SELECT value FROM json_each(%s))",
+    "in_uuids": "IN (SELECT value FROM json_each(%s))",
+    "passing_over_locked": "",
+    "for_update": "",
+}
+
+
+class Statement(NamedTuple):
+    """A statement as each of the databases is given it."""
+
+    postgresql: str
+    sqlite: str
+
+    @property
+    def text(self) -> str:
+        """Return it for the database in use."""
+        return self.postgresql if is_postgresql() else self.sqlite
+
+
+def statement(template: str) -> Statement:
+    """Return ``template`` with ``{in_numbers}`` and ``{in_uuids}`` (conditions with one parameter
+    each, :func:`numbers` or :func:`uuids`), ``{for_update}`` and ``{passing_over_locked}``.
+    """
+    return Statement(template.format(**_POSTGRESQL), template.format(**_SQLITE))
+
+
+def is_postgresql() -> bool:
+    """Return whether PostgreSQL is in use."""
+    return connection.vendor == "postgresql"
+
+
+def columns(model: type[models.Model], *, but: Iterable[str] = ()) -> str:
+    """Return the columns of ``model``, as a ``SELECT`` lists them."""
+    left_out = frozenset(but)
+    fields = model._meta.concrete_fields
+    return ", ".join([str(field.column) for field in fields if field.column not in left_out])
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Return the parameter of ``{in_numbers}``."""
+    listed = ",".join(map(str, values))
+    return f"{{{listed}}}" if is_postgresql() else f"[{listed}]"
+
+
+def uuids(values: Iterable[UUID]) -> str:
+    """Return the parameter of ``{in_uuids}``."""
+    if is_postgresql():
+        return f"{{{','.join([value.hex for value in values])}}}"
+    return json.dumps([value.hex for value in values])
+
+
+def stored(value: Any) -> Any:
+    """Return ``value`` as a parameter: SQLite has no type for times and UUIDs."""
+    if is_postgresql():
+        return value
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return value.hex if isinstance(value, UUID) else value
+
+
+def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return ``rows`` for ``json_to_recordset``; bytes are hexadecimal."""
+    return _encode(rows)
+
+
+def uuid_of(value: Any) -> UUID:
+    """Return the UUID that was read as ``value``."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def moment(value: datetime | str) -> datetime:
+    """Return the time that was read as ``value``."""
+    read = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+_encode: Final = json.JSONEncoder(default=_as_text, separators=(",", ":"), allow_nan=False).encode
