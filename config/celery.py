@@ -36,6 +36,23 @@ def _start_reporting(**_: Any) -> None:
     reporter.start("worker")
 
 
+@signals.task_prerun.connect
+def _check_connections(task: Any, **_: Any) -> None:
+    """Have no task meet a connection that broke while its thread had nothing to do.
+
+    Celery itself would close every one after each task: to open the next takes longer than most
+    tasks, and is the better part of what a delivery waits for when the worker is idle.
+    """
+    from django.db import connections  # noqa: PLC0415 - the settings are read later
+
+    if task.request.is_eager:
+        return
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
+
+
 @signals.worker_shutdown.connect
 @signals.worker_process_shutdown.connect
 def _stop_reporting(**_: Any) -> None:

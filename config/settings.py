@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -363,6 +364,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # For ever: a worker delivers what is due without a broker too (callbacks/sweeper.py).
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# So many tasks, which is never: connections are kept as long as the web process keeps its own, and
+# looked at before each task (config/celery.py).
+CELERY_DB_REUSE_MAX = sys.maxsize
 # A ring that cannot be heard must not hold up a partner: the sweeper finds the row.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
@@ -377,7 +381,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "control_folder": str(_broker / "control"),
         "store_processed": False,
         # Seconds between two looks into the folder; a callback waits for its ring so long.
-        "polling_interval": 0.1,
+        "polling_interval": 0.05,
     }
     for _folder in ("queue", "control"):
         (_broker / _folder).mkdir(parents=True, exist_ok=True)
