@@ -113,6 +113,10 @@ except OutboundUrlError as error:
 WHATSAPP_DAYS: int = env.int("SEALGATE_WHATSAPP_DAYS", default=30)
 if WHATSAPP_DAYS < 2:
     raise ImproperlyConfigured("SEALGATE_WHATSAPP_DAYS must be at least 2.")
+#: How many days the sandboxes keep what is over. Appointments are booked two weeks ahead.
+SANDBOX_DAYS: int = env.int("SEALGATE_SANDBOX_DAYS", default=90)
+if SANDBOX_DAYS < 15:
+    raise ImproperlyConfigured("SEALGATE_SANDBOX_DAYS must be at least 15.")
 #: Seed of the sandbox's simulated outcomes; the same seed plays the same story.
 SANDBOX_SEED: str = env.str("SEALGATE_SANDBOX_SEED", default="sealgate")
 #: Divides every waiting time of the sandbox (calls, settlements); 1 is real time.
@@ -415,6 +419,10 @@ CELERY_BEAT_SCHEDULE = {
     "worker-heartbeat": {"task": "flows_endpoint.tasks.heartbeat", "schedule": 10.0},
     "count-traffic": {"task": "flows_endpoint.tasks.count_traffic", "schedule": 60.0},
     "forget-the-past": {"task": "flows_endpoint.tasks.forget_the_past", "schedule": 600.0},
+    "forget-sandbox-records": {
+        "task": "flows_endpoint.tasks.forget_sandbox_records",
+        "schedule": 3600.0,
+    },
 }
 
 # --- logs --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from flows_endpoint import exchange_log, housekeeping, timers, traffic
+from flows_endpoint import exchange_log, housekeeping, sandbox_retention, timers, traffic
 from flows_endpoint.guards import attempts, replay
 from flows_endpoint.models import WorkerHeartbeat
 
@@ -31,6 +31,12 @@ def forget_the_past() -> None:
     attempts.forget_expired(time.time())
     exchange_log.forget_old(time.time())
     housekeeping.run(time.time())
+
+
+@shared_task
+def forget_sandbox_records() -> None:
+    """Delete what the sandboxes made and nobody needs any more."""
+    sandbox_retention.forget_old()
 
 
 @shared_task

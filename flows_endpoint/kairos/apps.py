@@ -11,5 +11,8 @@ class KairosConfig(AppConfig):
     verbose_name = "Kairos sandbox"
 
     def ready(self) -> None:
-        """Register the timers of the sandbox."""
-        from flows_endpoint.kairos import running  # noqa: F401, PLC0415 - models exist only now
+        """Register the timers of the sandbox, and what tidies up."""
+        from flows_endpoint import sandbox_retention  # noqa: PLC0415 - models exist only now
+        from flows_endpoint.kairos import retention, running  # noqa: F401, PLC0415
+
+        sandbox_retention.register("kairos", retention.forget_old)

@@ -13,7 +13,7 @@ class WhatsappFlowsConfig(AppConfig):
     def ready(self) -> None:
         """Register the way out of messages, what tidies up, and what pages show."""
         from callbacks import channels  # noqa: PLC0415 - models are ready only now
-        from flows_endpoint import attention, housekeeping  # noqa: PLC0415
+        from flows_endpoint import attention, housekeeping, sandbox_retention  # noqa: PLC0415
         from flows_endpoint.whatsapp_flows import (  # noqa: PLC0415
             overview,
             panel,
@@ -31,3 +31,4 @@ class WhatsappFlowsConfig(AppConfig):
         housekeeping.register("whatsapp_flows.steps", steps.forget_expired)
         housekeeping.register("whatsapp_flows.sealings", sealings.forget_ended)
         housekeeping.register("whatsapp_flows.retention", retention.forget_old)
+        sandbox_retention.register("whatsapp_flows", retention.forget_appointments)

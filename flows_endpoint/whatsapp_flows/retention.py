@@ -1,14 +1,17 @@
-"""What is kept of users is forgotten after SEALGATE_WHATSAPP_DAYS."""
+"""What is kept of users is forgotten after SEALGATE_WHATSAPP_DAYS, and after SEALGATE_SANDBOX_DAYS
+what the sandbox's form booked.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Model
 
 from flows_endpoint.whatsapp_flows.models import (
+    Appointment,
     ErrorReport,
     FlowAlert,
     FlowSession,
@@ -38,6 +41,14 @@ def forget_old(now: float) -> int:
         + _delete(ErrorReport, received_at__lt=before)
         + _delete(MediaFile, expires_at__lte=moment)
     )
+
+
+def forget_appointments(before: datetime) -> int:
+    """Delete what was booked ``before``; returns how many rows.
+
+    Its day is over by then (slots are booked two weeks ahead), so no slot is given away twice.
+    """
+    return _delete(Appointment, created_at__lt=before)
 
 
 def _delete(model: type[Model], **past: Any) -> int:
