@@ -16,7 +16,7 @@ from django.utils import timezone
 from callbacks.channels import Result
 from callbacks.models import Delivery
 from callbacks.models.attempts import answer_context
-from callbacks.statements import Statement, as_json, is_postgresql, stored
+from callbacks.statements import Statement, as_json, for_sqlite, is_postgresql
 from callbacks.timings import Timings
 from tenants import at_rest
 
@@ -114,4 +114,4 @@ def write(rows: Sequence[AttemptRow]) -> None:
             # One text for all of them: each value by itself takes longer than its row.
             cursor.execute(_INSERT.postgresql, [as_json([row._asdict() for row in rows])])
         else:
-            cursor.executemany(_INSERT.sqlite, [list(map(stored, row)) for row in rows])
+            cursor.executemany(_INSERT.sqlite, for_sqlite(rows))

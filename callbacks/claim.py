@@ -54,9 +54,9 @@ _UNDER_WAY: Final = statement(
 )
 #: The rows that are found by what stands in the braces. ``next_attempt_at`` is about to change.
 _DUE: Final = statement(
-    f"SELECT {columns(Delivery, but=['next_attempt_at'])} FROM callbacks_delivery"  # noqa: S608
+    f"SELECT {columns(Delivery, unread=['next_attempt_at'])} FROM callbacks_delivery"  # noqa: S608
     " WHERE id IN ({{}}) AND state = 'pending' AND next_attempt_at <= %s"
-    " ORDER BY urgency, next_attempt_at {passing_over_locked}"
+    " ORDER BY urgency, callbacks_delivery.next_attempt_at {passing_over_locked}"
 )
 _FLOWS: Final = statement(f"SELECT {columns(Flow)} FROM tenants_flow WHERE id {{in_uuids}}")  # noqa: S608
 _LEASE: Final = statement(
@@ -239,9 +239,9 @@ def _lease(deliveries: list[Delivery]) -> None:
         ]
     )
     ids = uuids([delivery.pk for delivery in deliveries])
-    values = [stored(value) for value in (token, until, until, now, ids, now)]
+    at, end = stored(now), stored(until)
     with connection.cursor() as cursor:
-        cursor.execute(_LEASE.text, values)
+        cursor.execute(_LEASE.text, [stored(token), end, end, at, ids, at])
         changed = cursor.rowcount
     if changed != len(deliveries):  # cannot be: the rows are locked
         raise RuntimeError("deliveries were changed under their lock")

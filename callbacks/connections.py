@@ -84,10 +84,13 @@ class Connection(HTTPConnection):
     def send_whole(
         self, method: str, target: str, body: bytes | None, headers: dict[str, str]
     ) -> None:
-        """Send a request, headers and body in one piece: one turn of the kernel and one packet."""
+        """Send a request, headers and body in one piece: one turn of the kernel and one packet.
+
+        The base of urllib3's connections puts it together: what urllib3 adds is for its pools.
+        """
         gathered = self._gathered = []
         try:
-            self.request(method, target, body=body, headers=headers)
+            http.client.HTTPConnection.request(self, method, target, body, headers)
         finally:
             self._gathered = None
         self.send(b"".join(gathered))

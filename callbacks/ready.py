@@ -24,47 +24,63 @@ from callbacks.models import Delivery, DeliveryState, Urgency
 from callbacks.statements import Statement, moment, stored
 
 # A *loose index scan*, which neither database does by itself. ``state`` is written out, not a
-# parameter: the planners match it with the condition of the index.
+# parameter: the planners match it with the condition of the index. SQLite is told which one: where
+# it thinks little of that, it makes an index of all that is pending for the one statement.
+_INDEXED: Final = "INDEXED BY delivery_claimable"
 _STEP: Final = """
-SELECT endpoint_id FROM callbacks_delivery
+SELECT endpoint_id FROM callbacks_delivery {indexed}
 WHERE state = 'pending' AND next_attempt_at IS NOT NULL {beyond}
 ORDER BY endpoint_id LIMIT 1
 """
-#: The ids of all endpoints with something pending.
-WITH_ANYTHING: Final = f"""
-WITH RECURSIVE stepped (endpoint_id) AS (
-    SELECT ({_STEP.format(beyond="")})
-    UNION ALL
-    SELECT ({_STEP.format(beyond="AND endpoint_id > stepped.endpoint_id")})
-    FROM stepped WHERE stepped.endpoint_id IS NOT NULL
-)
-SELECT endpoint_id FROM stepped WHERE endpoint_id IS NOT NULL
-"""  # noqa: S608 - no part of it comes from outside
-
 _NEXT: Final = """(
-    SELECT next_attempt_at FROM callbacks_delivery
+    SELECT next_attempt_at FROM callbacks_delivery {indexed}
     WHERE state = 'pending' AND next_attempt_at IS NOT NULL
         AND endpoint_id = callbacks_endpoint.id AND urgency = {urgency}
     ORDER BY next_attempt_at LIMIT 1
 )"""
-# PostgreSQL is given an array: told ``IN``, it reads the whole list anew for each endpoint.
-_WAITING: Final = Statement(
-    *(
-        f"""SELECT id, ready_at, {_NEXT.format(urgency=0)}, {_NEXT.format(urgency=1)}
-        FROM callbacks_endpoint
-        WHERE state = 'active' AND id {among.format(WITH_ANYTHING)} ORDER BY id"""  # noqa: S608
-        for among in ("= ANY (ARRAY({}))", "IN ({})")
+
+
+def _with_anything(indexed: str) -> str:
+    """Return what finds the ids of all endpoints with something pending."""
+    first = _STEP.format(indexed=indexed, beyond="")
+    next_ = _STEP.format(indexed=indexed, beyond="AND endpoint_id > stepped.endpoint_id")
+    return f"""
+    WITH RECURSIVE stepped (endpoint_id) AS (
+        SELECT ({first})
+        UNION ALL
+        SELECT ({next_}) FROM stepped WHERE stepped.endpoint_id IS NOT NULL
     )
+    SELECT endpoint_id FROM stepped WHERE endpoint_id IS NOT NULL
+    """  # noqa: S608 - no part of it comes from outside
+
+
+def _waiting(among: str, indexed: str = "") -> str:
+    fresh = _NEXT.format(urgency=int(Urgency.FRESH), indexed=indexed)
+    replay = _NEXT.format(urgency=int(Urgency.REPLAY), indexed=indexed)
+    return f"""SELECT id, ready_at, {fresh}, {replay} FROM callbacks_endpoint
+    WHERE state = 'active' AND id {among.format(_with_anything(indexed))} ORDER BY id
+    """  # noqa: S608
+
+
+_WAITING: Final = Statement(
+    # Told ``IN``, PostgreSQL reads the whole list anew for each endpoint.
+    postgresql=_waiting("= ANY (ARRAY({}))"),
+    sqlite=_waiting("IN ({})", _INDEXED),
 )
 #: The head of one range of the index.
-_HEAD: Final = """
+_HEAD: Final = Statement(
+    *(
+        f"""
 SELECT id FROM (
-    SELECT id FROM callbacks_delivery
+    SELECT id FROM callbacks_delivery {indexed}
     WHERE state = 'pending' AND next_attempt_at IS NOT NULL
-        AND endpoint_id = %s AND urgency = {urgency} AND next_attempt_at <= %s
+        AND endpoint_id = %s AND urgency = {{urgency}} AND next_attempt_at <= %s
     ORDER BY next_attempt_at LIMIT %s
-) AS head_{number}
-"""
+) AS head_{{number}}
+"""  # noqa: S608
+        for indexed in ("", _INDEXED)
+    )
+)
 #: How many of which urgency of an endpoint.
 Share = tuple[int, Urgency, int]
 
@@ -123,9 +139,9 @@ def longest_due(shares: Sequence[Share], now: datetime) -> tuple[str, list[Any]]
     Of each endpoint and urgency up to so many, each part of it the head of its own range of the
     index. There is at least one share.
     """
-    at = stored(now)
+    at, head = stored(now), _HEAD.text
     parts = [
-        _HEAD.format(number=number, urgency=int(urgency))
+        head.format(number=number, urgency=int(urgency))
         for number, (_, urgency, _) in enumerate(shares)
     ]
     values = [value for endpoint, _, most in shares for value in (endpoint, at, most)]

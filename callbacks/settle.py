@@ -24,9 +24,9 @@ from callbacks.models import Delivery, DeliveryState
 from callbacks.statements import (
     Statement,
     as_json,
+    for_sqlite,
     is_postgresql,
     statement,
-    stored,
     uuid_of,
     uuids,
 )
@@ -145,8 +145,8 @@ def _move_on(delivery: Delivery, result: Result, now: datetime) -> None:
     """Set on ``delivery`` what follows from ``result``."""
     delivery.lease_token = delivery.leased_until = None
     delivery.last_status, delivery.last_error = result.status, result.error[:64]
-    wait = _wait(delivery, result, now)
-    if result.is_delivered or wait is None:
+    wait = None if result.is_delivered else _wait(delivery, result, now)
+    if wait is None:
         delivery.state = DeliveryState.DELIVERED if result.is_delivered else DeliveryState.FAILED
         delivery.settled_at, delivery.next_attempt_at = now, None
     else:
@@ -175,5 +175,4 @@ def _write(deliveries: Sequence[Delivery]) -> None:
             rows = [dict(zip(_WRITTEN, _written(item), strict=True)) for item in deliveries]
             cursor.execute(_WRITE.postgresql, [as_json(rows)])
         else:
-            values = [list(map(stored, _written(item))) for item in deliveries]
-            cursor.executemany(_WRITE.sqlite, values)
+            cursor.executemany(_WRITE.sqlite, for_sqlite(map(_written, deliveries)))

@@ -55,11 +55,11 @@ def is_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
 
-def columns(model: type[models.Model], *, but: Iterable[str] = ()) -> str:
-    """Return the columns of ``model``, as a ``SELECT`` lists them."""
-    left_out = frozenset(but)
-    fields = model._meta.concrete_fields
-    return ", ".join([str(field.column) for field in fields if field.column not in left_out])
+def columns(model: type[models.Model], *, unread: Iterable[str] = ()) -> str:
+    """Return the columns of ``model`` as a ``SELECT`` lists them; those ``unread`` are NULL."""
+    empty = frozenset(unread)
+    names = [str(field.column) for field in model._meta.concrete_fields]
+    return ", ".join([f"NULL AS {name}" if name in empty else name for name in names])
 
 
 def numbers(values: Iterable[int]) -> str:
@@ -75,13 +75,23 @@ def uuids(values: Iterable[UUID]) -> str:
     return json.dumps([value.hex for value in values])
 
 
-def stored(value: Any) -> Any:
+def stored(value: datetime | UUID) -> Any:
     """Return ``value`` as a parameter: SQLite has no type for times and UUIDs."""
-    if is_postgresql():
-        return value
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    return value.hex if isinstance(value, UUID) else value
+    return value if is_postgresql() else for_sqlite([[value]])[0][0]
+
+
+def for_sqlite(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
+    """Return ``rows`` as SQLite's parameters."""
+    time = connection.ops.adapt_datetimefield_value
+    return [
+        [
+            (value.hex if isinstance(value, UUID) else time(value))
+            if isinstance(value, UUID | datetime)
+            else value
+            for value in row
+        ]
+        for row in rows
+    ]
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> str:

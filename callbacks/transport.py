@@ -156,7 +156,6 @@ class Transport:
         response: http.client.HTTPResponse | None = None
         is_read = False
         try:
-            connection.timeout = call.seconds_for_one_operation()
             headers = {"Accept-Encoding": "identity", **request.headers}
             connection.send_whole(request.method, call.url.target, request.body, headers)
             response = connection.answer()

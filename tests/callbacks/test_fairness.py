@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from callbacks import ready, settle
@@ -208,3 +209,20 @@ class TestWaiting:
     def test_nothing_pending_is_nothing_waiting(self, flows: list[Flow]) -> None:
         assert ready.waiting() == []
         assert claim_due(9) == []
+
+
+def test_who_waits_is_asked_of_the_index_alone(flows: list[Flow]) -> None:
+    """SQLite makes an index for one statement where it finds no better way: a read of all rows."""
+    if connection.vendor != "sqlite":
+        pytest.skip("the plans of PostgreSQL follow from how many rows there are")
+    first = put(flows[0])
+    rows = {"flow": first.flow, "endpoint": first.endpoint, "event": "e", "body": b"sealed"}
+    Delivery.objects.bulk_create(
+        [Delivery(**rows, next_attempt_at=timezone.now()) for _ in range(2000)]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute(f"EXPLAIN QUERY PLAN {ready._WAITING.text}")
+        steps = [step for *_, step in cursor.fetchall() if "callbacks_delivery" in step]
+    assert len(steps) == 4
+    assert [step for step in steps if "INDEX delivery_claimable" not in step] == []
