@@ -67,6 +67,7 @@ _WAITING: Final = Statement(
     postgresql=_waiting("= ANY (ARRAY({}))"),
     sqlite=_waiting("IN ({})", _INDEXED),
 )
+_WITH_ANYTHING: Final = Statement(_with_anything(""), _with_anything(_INDEXED))
 #: The head of one range of the index.
 _HEAD: Final = Statement(
     *(
@@ -124,7 +125,7 @@ def overdue(since: datetime) -> QuerySet[Delivery]:
 
     Those that wait for a later time are not read.
     """
-    with_anything = RawSQL(WITH_ANYTHING, [])  # noqa: S611 - nothing from outside
+    with_anything = RawSQL(_WITH_ANYTHING.text, [])  # noqa: S611 - nothing from outside
     return Delivery.objects.filter(
         endpoint__in=with_anything,
         urgency__in=Urgency.values,
