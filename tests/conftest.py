@@ -3,64 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
 import pytest_django
-from django.apps import apps
-from django.contrib.auth.models import Group, Permission
 from django.db import connection
-from django.db.models.signals import post_migrate
-from django.dispatch import receiver
+from django.test import TransactionTestCase
 
 from callbacks import dispatcher
 from flows_endpoint.guards import attempts
 from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
-from tenants.models import Client, KeyringEpoch
-
-
-@receiver(post_migrate, sender=apps.get_app_config("tenants"))
-def _first_secrets(**_: Any) -> None:
-    """Make again what a migration made and the end of a transactional test flushed.
-
-    Without them the next test would make its own in a transaction that is undone, and ask for
-    them at every use: how many statements a request takes would depend on the order of tests.
-    """
-    digests.forget_cached()
-    for name in ("lookup", "fingerprint"):
-        digests.internal_secret(name)
-    digests.forget_cached()
-    KeyringEpoch.objects.get_or_create(pk=1)
-
-
-@receiver(post_migrate, sender=list(apps.get_app_configs())[-1])
-def _roles(**_: Any) -> None:
-    """Make the roles again, for the same reason; last, when every permission is there."""
-    for migration in (
-        "console.migrations.0001_roles",
-        "console.migrations.0003_key_life_roles",
-        "console.migrations.0004_delivery_roles",
-        "flows_endpoint.whatsapp_flows.migrations.0005_roles",
-    ):
-        for name, granted in import_module(migration).ROLES.items():
-            role = Group.objects.get_or_create(name=name)[0]
-            for text in granted:
-                label, codename = text.split(".")
-                role.permissions.add(
-                    Permission.objects.get(content_type__app_label=label, codename=codename)
-                )
+from tenants.models import Client
+from tests.support.migrated_rows import MigratedRows
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
-) -> None:
-    """Let tests that commit empty the audit trail afterwards; its own tests put the guard back."""
+) -> Iterator[None]:
+    """Make what an installation makes at its first use; put it back after a test that commits.
+
+    Without the secrets each test would make its own in a transaction that is undone, and ask for
+    them at every use: how many statements a request takes would depend on the order of tests.
+    Tests that commit may empty the audit trail afterwards; its own tests put the guard back.
+    """
     with django_db_blocker.unblock():
         append_only.remove(connection)
+        for name in ("lookup", "fingerprint"):
+            digests.internal_secret(name)
+        digests.forget_cached()
+        migrated = MigratedRows.of(connection)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            TransactionTestCase, "_fixture_teardown", lambda _: migrated.put_back(connection)
+        )
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def test_deliveries_keep_their_state_and_their_turn(old: Any, make_flow: Make) -
         made: uuid.UUID = old.objects.create(flow_id=flow.pk, **details).pk
         return made
 
-    lease = timezone.now() + timedelta(seconds=40)
+    lease = timezone.now() + timedelta(hours=1)  # longer than any migration
     pending = make(flows[0], attempts=3, step=3)
     fresh = make(flows[1], lane="a")
     held = make(flows[0], attempts=1, step=1, lease_token=uuid.uuid4(), leased_until=lease)
