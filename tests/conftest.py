@@ -16,7 +16,21 @@ from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
+from tests.support import distribution
 from tests.support.migrated_rows import MigratedRows
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out files, and of copies of the product installations (``--dist loadfile``)."""
+    return distribution.Distribution(config, log) if config.option.dist == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let what takes longest come first where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        items[:] = distribution.ordered(items)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,10 @@ def installation(
         yield running
         running.stop()
         return
-    cache = services.require_redis()
-    with services.fresh_postgresql() as database:
+    with (
+        services.fresh_redis(tmp_path_factory.mktemp("redis")) as cache,
+        services.fresh_postgresql() as database,
+    ):
         running = product.start(
             var,
             settings={"DATABASE_URL": database, "REDIS_URL": cache, "CELERY_BROKER_URL": cache},

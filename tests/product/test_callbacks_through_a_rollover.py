@@ -125,7 +125,9 @@ def copy(
     settings = {"SEALGATE_PROCESS_REPORT_SECONDS": "1"}
     with ExitStack() as stack:
         if request.param == "postgresql":
-            settings["REDIS_URL"] = services.require_redis()
+            settings["REDIS_URL"] = stack.enter_context(
+                services.fresh_redis(tmp_path_factory.mktemp("redis"))
+            )
             settings["CELERY_BROKER_URL"] = settings["REDIS_URL"]
             settings["DATABASE_URL"] = stack.enter_context(services.fresh_postgresql())
         running = product.start(tmp_path_factory.mktemp("rollover"), settings=settings)

@@ -82,7 +82,7 @@ def _installation(kind: str, var: Path) -> Iterator[tuple[Product, dict[str, byt
         settings = {"SEALGATE_SECOND_FACTOR": "on"}
         told: dict[str, bytes] = {}
         if kind == "postgresql":
-            cache = services.require_redis()
+            cache = stack.enter_context(services.fresh_redis(var.with_name("redis")))
             told = stack.enter_context(leftovers.redis_watched(cache))
             database = stack.enter_context(services.fresh_postgresql())
             settings |= {"DATABASE_URL": database, "REDIS_URL": cache, "CELERY_BROKER_URL": cache}

@@ -67,7 +67,9 @@ def fire(
     }
     with ExitStack() as stack:
         if request.param == "postgresql":
-            settings["REDIS_URL"] = services.require_redis()
+            settings["REDIS_URL"] = stack.enter_context(
+                services.fresh_redis(tmp_path_factory.mktemp("redis"))
+            )
             settings["CELERY_BROKER_URL"] = settings["REDIS_URL"]
             settings["DATABASE_URL"] = stack.enter_context(services.fresh_postgresql())
         copy = product.start(tmp_path_factory.mktemp("fire"), settings=settings)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 import redis
 from psycopg import sql
+
+from tests.support.product import free_port
 
 DATABASE = os.environ.get(
     "SEALGATE_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
@@ -66,3 +72,38 @@ def require_redis() -> str:
     except redis.RedisError:
         missing("Redis")
     return REDIS
+
+
+@contextmanager
+def fresh_redis(folder: Path) -> Iterator[str]:
+    """Start a Redis of its own in ``folder``; yields its URL; ends it after.
+
+    Copies of the product that ran side by side on one would take each other's messages. Where the
+    program is not there it is the common one.
+    """
+    program = shutil.which("redis-server")
+    if program is None:
+        yield require_redis()
+        return
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        with redis.Redis.from_url(url) as client:
+            deadline = time.monotonic() + 20
+            while True:
+                with suppress(redis.RedisError):
+                    if client.ping():
+                        break
+                assert time.monotonic() < deadline, "Redis did not start"
+                time.sleep(0.02)
+        yield url
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
