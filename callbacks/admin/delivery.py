@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -131,28 +131,28 @@ class DeliveryAdmin(LongListAdmin):
     @admin.action(description="Try the chosen deliveries again now", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Have the chosen deliveries tried again."""
-        chosen = self._chosen(request, queryset)
-        count = operations.retry(Actor.from_request(request), chosen)
-        self.message_user(request, f"{count} of {len(chosen)} will be tried now.", messages.SUCCESS)
-        if count < len(chosen):
-            self.message_user(
-                request,
-                "The others have arrived already or are being tried at this moment.",
-                messages.INFO,
-            )
+        self._do(request, queryset, operations.retry, "will be tried now", "have arrived already")
 
     @admin.action(description="Cancel the chosen deliveries", permissions=["retry"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """Have the chosen deliveries never be tried again."""
+        self._do(request, queryset, operations.cancel, "are cancelled", "are over already")
+
+    def _do(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Delivery],
+        verb: Callable[[Actor, list[uuid.UUID]], int],
+        done: str,
+        others: str,
+    ) -> None:
+        """Do ``verb`` to what was ticked, and say to how many it was done, and why to no more."""
         chosen = self._chosen(request, queryset)
-        count = operations.cancel(Actor.from_request(request), chosen)
-        self.message_user(request, f"{count} of {len(chosen)} are cancelled.", messages.SUCCESS)
+        count = verb(Actor.from_request(request), chosen)
+        self.message_user(request, f"{count} of {len(chosen)} {done}.", messages.SUCCESS)
         if count < len(chosen):
-            self.message_user(
-                request,
-                "The others are over already or are being tried at this moment.",
-                messages.INFO,
-            )
+            text = f"The others {others} or are being tried at this moment."
+            self.message_user(request, text, messages.INFO)
 
     def _chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> list[uuid.UUID]:
         """Return what was ticked; of everything there is, the first :data:`_MOST`."""

@@ -25,6 +25,7 @@ from crypto_schemes.envelope import OpenedRequest, SealedRequest
 from crypto_schemes.keys import Credentials, KeyVersion
 from flows_endpoint.citcall.errors import MEANINGS, Rc
 from flows_endpoint.citcall.sandbox import OUTCOMES, callback
+from flows_endpoint.markdown import fenced, table
 
 DEMO_USERID: Final = "demo-partner"
 DEMO_API_KEY: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -87,8 +88,12 @@ def render() -> dict[str, str]:
     """Return the blocks of docs/protocols/citcall.md by name, as Markdown."""
     made = sealed(PAGE_TIME)
     return {
-        "keys": _table(("name", "value"), (("userid", DEMO_USERID), ("api_key", DEMO_API_KEY))),
-        "authorization": _table(
+        "keys": table(
+            ("name", "value"),
+            (("userid", DEMO_USERID), ("api_key", DEMO_API_KEY)),
+            code=2,
+        ),
+        "authorization": table(
             ("form", "header"),
             [
                 (form.value, f"Authorization: {_header(form)}")
@@ -98,37 +103,40 @@ def render() -> dict[str, str]:
                     AuthorizationForm.API_KEY,
                 )
             ],
+            code=2,
         ),
         "steps": _steps(made),
-        "request": _fenced(
+        "request": fenced(
             "http",
             "POST /v2/asynccall HTTP/1.1\n"
             f"Authorization: {made.request.headers['authorization']}\n"
             "Content-Type: application/json\n\n" + made.request.body.decode(),
         ),
-        "reply": _fenced("json", _compact(made.reply)),
-        "reply-opened": _fenced("json", json.dumps(REPLY, indent=2)),
-        "failure": _fenced("json", _compact(FAILURE)),
-        "callback": _fenced("json", _compact(made.callback)),
-        "callback-opened": _fenced("json", json.dumps(CALLBACK, indent=2)),
-        "outcomes": _table(
+        "reply": fenced("json", _compact(made.reply)),
+        "reply-opened": fenced("json", json.dumps(REPLY, indent=2)),
+        "failure": fenced("json", _compact(FAILURE)),
+        "callback": fenced("json", _compact(made.callback)),
+        "callback-opened": fenced("json", json.dumps(CALLBACK, indent=2)),
+        "outcomes": table(
             ("dial_code", "dial_status", "call_status", "result", "rc"),
             [
                 tuple(str(body[name]) for name in _OUTCOME_MEMBERS)
                 for body in (callback(_TRXID, REPLY, outcome) for _, outcome in OUTCOMES)
             ],
+            code=2,
         ),
-        "errors": _table(
+        "errors": table(
             ("rc", "info", "cause", "what to do"),
             [(rc, text.info, text.cause, text.fix) for rc, text in MEANINGS.items()],
             code=1,
         ),
-        "options": _table(
+        "options": table(
             ("option", "default", "what it does"),
             [
                 (name, str(CitCallOptions.model_fields[name].default), _help(name))
                 for name in ("max_skew", "reply_trxid", "callback_body")
             ],
+            code=2,
         ),
     }
 
@@ -149,7 +157,7 @@ def _steps(made: Sealed) -> str:
     stamped = f"{str(PAGE_TIME)[::-1]}.".encode() + made.opened.raw
     by_userid = additive.add(stamped, DEMO_USERID.encode())
     by_both = additive.add(by_userid, DEMO_API_KEY.encode())
-    return _fenced(
+    return fenced(
         "text",
         "\n".join(
             (
@@ -166,16 +174,3 @@ def _steps(made: Sealed) -> str:
 
 def _compact(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"))
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```"
-
-
-def _table(head: tuple[str, ...], rows: Any, code: int = 2) -> str:
-    """Return a Markdown table whose first ``code`` columns are set as code."""
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in rows:
-        cells = [f"`{cell}`" if i < code else cell for i, cell in enumerate(row)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)

@@ -8,7 +8,6 @@ the same whenever it is made.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -39,6 +38,7 @@ from flows_endpoint.flynn.protocol import PONG
 from flows_endpoint.flynn.sandbox.calendar import ewb_time, irp_time, valid_until
 from flows_endpoint.flynn.sandbox.einvoice import ISSUER
 from flows_endpoint.flynn.sandbox.invoice_form import qr_content, read_invoice
+from flows_endpoint.markdown import fenced, table
 
 DEMO: Final = Path(__file__).with_name("demo")
 DEMO_ORG_ID: Final = "7d0c1f2e-5b8a-4c3d-9e6f-1a2b3c4d5e6f"
@@ -208,7 +208,7 @@ def render() -> dict[str, str]:
     shortened = {**reply, "SignedInvoice": _shortened(str(reply["SignedInvoice"]))}
     invoice_headers = portal_headers("IRP")
     return {
-        "keys": _table(
+        "keys": table(
             ("credential", "value"),
             (
                 ("org_id", DEMO_ORG_ID),
@@ -218,39 +218,39 @@ def render() -> dict[str, str]:
                 ("portal_password", DEMO_PORTAL_PASSWORD),
             ),
         ),
-        "public-key": _fenced("text", rsa.public_pem(_demo_key()).strip()),
-        "log-in": _fenced("json", _pretty(LOG_IN)),
+        "public-key": fenced("text", rsa.public_pem(_demo_key()).strip()),
+        "log-in": fenced("json", _pretty(LOG_IN)),
         "values": _values(),
         "secrets-request": _http(
             "GET", "/authenticate-with-secrets", secret_headers(CBC, data=MESSAGE)
         ),
-        "secrets-reply": _fenced("json", _pretty(pong_with_message(CBC))),
+        "secrets-reply": fenced("json", _pretty(pong_with_message(CBC))),
         "invoice-request": _http(
             "POST", "/basic/einv/v3.0/ni1/eicore/v1.03/Invoice", invoice_headers, INVOICE
         ),
-        "invoice-reply": _fenced(
+        "invoice-reply": fenced(
             "json", _pretty(envelopes.success(Version.V3, shortened, data_as_string=True))
         ),
-        "signed-qr": _fenced("text", str(reply["SignedQRCode"])),
-        "signed-qr-opened": _fenced(
+        "signed-qr": fenced("text", str(reply["SignedQRCode"])),
+        "signed-qr-opened": fenced(
             "json",
             _pretty(documents.verify(str(reply["SignedQRCode"]), _demo_key().public_key())),
         ),
-        "eway-request": _fenced("json", _pretty(EWAY_BILL)),
-        "eway-reply": _fenced(
+        "eway-request": fenced("json", _pretty(EWAY_BILL)),
+        "eway-reply": fenced(
             "json", _pretty(envelopes.success(Version.V1, EWAY_REPLY, data_as_string=True))
         ),
-        "failure": _fenced("json", _pretty(failure(Err.IRP))),
-        "errors": _table(
+        "failure": fenced("json", _pretty(failure(Err.IRP))),
+        "errors": table(
             ("message", "HTTP", "type", "cause", "what to do"),
             (
                 (f"`{err.value}`", str(entry.status), entry.type, entry.cause, entry.fix)
                 for err, entry in MEANINGS.items()
             ),
         ),
-        "irp-errors": _table(("ErrorCode", "ErrorMessage"), IRP_ERRORS.items()),
-        "ewb-errors": _table(("ErrorCode", "ErrorMessage"), EWB_ERRORS.items()),
-        "options": _table(
+        "irp-errors": table(("ErrorCode", "ErrorMessage"), IRP_ERRORS.items()),
+        "ewb-errors": table(("ErrorCode", "ErrorMessage"), EWB_ERRORS.items()),
+        "options": table(
             ("option", "default", "what it does"),
             (
                 (f"`{name}`", f"`{_default(option.default)}`", str(option.description))
@@ -268,7 +268,7 @@ def _values() -> str:
         f"value in ECB             {ECB.seal(DEMO_PORTAL_PASSWORD)}",
         f"value in CBC             {CBC.seal(DEMO_PORTAL_PASSWORD)}",
     ]
-    return _fenced("text", "\n".join(lines))
+    return fenced("text", "\n".join(lines))
 
 
 def _demo_key() -> RSAPrivateKey:
@@ -285,7 +285,7 @@ def _http(method: str, path: str, headers: dict[str, str], body: JSONValue = Non
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
     if body is not None:
         lines += ["Content-Type: application/json", "", write_json(body).decode()]
-    return _fenced("http", "\n".join(lines))
+    return fenced("http", "\n".join(lines))
 
 
 def _shortened(text: str) -> str:
@@ -294,14 +294,3 @@ def _shortened(text: str) -> str:
 
 def _pretty(value: JSONValue) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = list(head)
-    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ from flows_endpoint.isu import products
 from flows_endpoint.isu.errors import MEANINGS, IsuError
 from flows_endpoint.isu.models import Collection, CollectionState, Payout, PayoutState
 from flows_endpoint.isu.sandbox import bill, clock, collection, payout
+from flows_endpoint.markdown import fenced, table
 
 DEMO_KEYS: Final = {
     "pass_key": "demo-pass-key",
@@ -110,32 +111,32 @@ def render() -> dict[str, str]:
     """Return the blocks of docs/protocols/isu.md by name, as Markdown."""
     sent = headers(PAGE_TIME)
     blocks = {
-        "keys": _table(("member", "value"), DEMO_KEYS.items()),
+        "keys": table(("member", "value"), DEMO_KEYS.items()),
         "header": "\n\n".join(
             [
                 "The plain text:",
-                _fenced("json", _header_text(PAGE_TIME).decode()),
+                fenced("json", _header_text(PAGE_TIME).decode()),
                 f"under the demo key and the IV `{_iv('header_secrets').hex()}` (yours is random) "
                 "gives the header:",
-                _fenced("http", f"header_secrets: {sent['header_secrets']}"),
+                fenced("http", f"header_secrets: {sent['header_secrets']}"),
             ]
         ),
         "callback": _callback(),
-        "errors": _table(
+        "errors": table(
             ("HTTP", "body", "cause", "what to do"),
             (
                 (f"{error.http}", f"`{error.reply.body.decode()}`", *MEANINGS[error])
                 for error in IsuError
             ),
         ),
-        "options": _table(
+        "options": table(
             ("option", "default", "what it does"),
             (
                 (f"`{name}`", f"`{json.dumps(field.default)}`", field.description or "")
                 for name, field in IsuOptions.model_fields.items()
             ),
         ),
-        "encodings": _table(
+        "encodings": table(
             ("key_encoding", "the demo key"),
             (
                 (name, f"`{key_to_text(_KEY, IsuOptions(key_encoding=name))}`")
@@ -159,13 +160,13 @@ def _exchange(product: str, sent: Mapping[str, str]) -> str:
     return "\n\n".join(
         [
             "The request, plain:",
-            _fenced("json", _pretty(_REQUESTS[product])),
+            fenced("json", _pretty(_REQUESTS[product])),
             "on the wire:",
-            _fenced("http", "\n".join([*head, "", _compact(body(product))])),
+            fenced("http", "\n".join([*head, "", _compact(body(product))])),
             "The reply, on the wire:",
-            _fenced("json", _compact(reply(product))),
+            fenced("json", _compact(reply(product))),
             "opened:",
-            _fenced("json", _pretty(_answer(product))),
+            fenced("json", _pretty(_answer(product))),
         ]
     )
 
@@ -199,9 +200,9 @@ def _callback() -> str:
     sealed = {"RequestData": _seal(json_text.compact(told), "callback")}
     return "\n\n".join(
         [
-            _fenced("json", _pretty(told)),
+            fenced("json", _pretty(told)),
             "With `callback_body` = `sealed` the same body travels as:",
-            _fenced("json", _compact(sealed)),
+            fenced("json", _compact(sealed)),
         ]
     )
 
@@ -234,12 +235,3 @@ def _compact(value: JSONValue) -> str:
 
 def _pretty(value: JSONValue) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

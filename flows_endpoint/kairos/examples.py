@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from crypto_schemes.kairos.envelope import aes_key
 from flows_endpoint.kairos.errors import MEANINGS, Code, head
 from flows_endpoint.kairos.models import FlowStatus
 from flows_endpoint.kairos.story import call_details, did_of, ending_of
+from flows_endpoint.markdown import fenced, table
 
 DEMO: Final = Path(__file__).with_name("demo")
 DEMO_FLOW_ID: Final = "Demo7Kai"
@@ -125,7 +125,7 @@ def no_data() -> dict[str, Any]:
 def render() -> dict[str, str]:
     """Return the blocks of docs/protocols/kairos.md by name, as Markdown."""
     return {
-        "keys": _table(
+        "keys": table(
             ("name", "value"),
             (
                 ("flow_id", DEMO_FLOW_ID),
@@ -134,38 +134,42 @@ def render() -> dict[str, str]:
             ),
             code=2,
         ),
-        "public-key": _fenced("text", (DEMO / "public_key.pem").read_text("ascii").strip()),
-        "request": _fenced("json", _pretty(REQUEST)),
-        "steps": _fenced("text", _steps()),
-        "envelope": _fenced(
+        "public-key": fenced("text", (DEMO / "public_key.pem").read_text("ascii").strip()),
+        "request": fenced("json", _pretty(REQUEST)),
+        "steps": fenced("text", _steps()),
+        "envelope": fenced(
             "http",
             "POST /kairos-apis/enc/outbound/create HTTP/1.1\nContent-Type: application/json\n\n"
             + envelope().as_body().decode(),
         ),
-        "reply": _fenced("json", _compact(REPLY)),
-        "error": _fenced("json", _compact(head(Code.INVALID_SECURITY_ID))),
-        "encryptdata": _fenced("json", _compact(ENCRYPT_DATA)),
-        "encryptdata-reply": _fenced("json", _compact(helper_reply())),
-        "pull": _fenced("json", _compact(PULL)),
-        "pull-reply": _fenced("json", _pretty(pull_reply())),
-        "no-data": _fenced("json", _compact(no_data())),
-        "callback": _fenced("json", _pretty(callback())),
-        "statuses": _table(
-            ("status", "meaning"), [(str(value), label) for value, label in FlowStatus.choices]
+        "reply": fenced("json", _compact(REPLY)),
+        "error": fenced("json", _compact(head(Code.INVALID_SECURITY_ID))),
+        "encryptdata": fenced("json", _compact(ENCRYPT_DATA)),
+        "encryptdata-reply": fenced("json", _compact(helper_reply())),
+        "pull": fenced("json", _compact(PULL)),
+        "pull-reply": fenced("json", _pretty(pull_reply())),
+        "no-data": fenced("json", _compact(no_data())),
+        "callback": fenced("json", _pretty(callback())),
+        "statuses": table(
+            ("status", "meaning"),
+            [(str(value), label) for value, label in FlowStatus.choices],
+            code=1,
         ),
-        "errors": _table(
+        "errors": table(
             ("code", "message", "status name", "cause", "what to do"),
             [
                 (str(int(code)), m.message, f"`{code.name}`", m.cause, m.fix)
                 for code, m in MEANINGS.items()
             ],
+            code=1,
         ),
-        "options": _table(
+        "options": table(
             ("option", "default", "what it does"),
             [
                 (name, f"`{_default(name)}`", option.description or "")
                 for name, option in KairosOptions.model_fields.items()
             ],
+            code=1,
         ),
     }
 
@@ -203,16 +207,3 @@ def _compact(value: JSONValue) -> str:
 
 def _pretty(value: JSONValue) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```"
-
-
-def _table(names: tuple[str, ...], rows: Iterable[tuple[str, ...]], code: int = 1) -> str:
-    """Return a Markdown table whose first ``code`` columns are set as code."""
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for row in rows:
-        cells = [f"`{cell}`" if at < code else cell for at, cell in enumerate(row)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)

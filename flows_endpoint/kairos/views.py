@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
@@ -11,11 +14,32 @@ from flows_endpoint.kairos.key_help import EncryptData, GenerateKeyPair
 from flows_endpoint.kairos.pull import PullCalls
 from flows_endpoint.views import ProtocolView
 
+_Post = Callable[[Any, HttpRequest], HttpResponse]
 _TAGS = ["Kairos"]
 _CREATE = (
     "Takes 1 to 500 calls. Authority is source address, flow-id and security-id; there is no HTTP "
     "authentication. Sending the same bytes again within the flow's window answers 201. "
 )
+
+
+def _places(name: str, what: str, *, encrypted: bool) -> Callable[[_Post], _Post]:
+    """Describe an address that takes ``what`` from partners, sealed or as they are."""
+    described: Callable[[_Post], _Post] = extend_schema(
+        operation_id=f"kairos_{name}",
+        tags=_TAGS,
+        auth=[],
+        summary=f"Place {what}, {'encrypted' if encrypted else 'unencrypted'}",
+        description=_CREATE
+        + (
+            "Anything that cannot be opened answers 400, whatever the reason."
+            if encrypted
+            else "A flow may have this address switched off (401)."
+        ),
+        request={"application/json": openapi.ENVELOPE if encrypted else openapi.PLAIN},
+        responses=openapi.ACCEPTED_REPLIES,
+        examples=openapi.sealed_examples() if encrypted else openapi.plain_examples(),
+    )
+    return described
 
 
 class CreateEncryptedView(ProtocolView):
@@ -24,16 +48,7 @@ class CreateEncryptedView(ProtocolView):
     protocol = CreateCalls(encrypted=True)
     operation = "enc.outbound.create"
 
-    @extend_schema(
-        operation_id="kairos_create_encrypted",
-        tags=_TAGS,
-        auth=[],
-        summary="Place calls, encrypted",
-        description=_CREATE + "Anything that cannot be opened answers 400, whatever the reason.",
-        request={"application/json": openapi.ENVELOPE},
-        responses=openapi.ACCEPTED_REPLIES,
-        examples=openapi.sealed_examples(),
-    )
+    @_places("create_encrypted", "calls", encrypted=True)
     def post(self, request: HttpRequest) -> HttpResponse:
         """Place calls."""
         return self.dispatch(request)
@@ -45,16 +60,7 @@ class CreatePlainView(ProtocolView):
     protocol = CreateCalls(encrypted=False)
     operation = "outbound.create"
 
-    @extend_schema(
-        operation_id="kairos_create_plain",
-        tags=_TAGS,
-        auth=[],
-        summary="Place calls, unencrypted",
-        description=_CREATE + "A flow may have this address switched off (401).",
-        request={"application/json": openapi.PLAIN},
-        responses=openapi.ACCEPTED_REPLIES,
-        examples=openapi.plain_examples(),
-    )
+    @_places("create_plain", "calls", encrypted=False)
     def post(self, request: HttpRequest) -> HttpResponse:
         """Place calls."""
         return self.dispatch(request)
@@ -66,16 +72,7 @@ class DialerCreateEncryptedView(ProtocolView):
     protocol = CreateCalls(encrypted=True)
     operation = "enc.outbounddialer.create"
 
-    @extend_schema(
-        operation_id="kairos_dialer_create_encrypted",
-        tags=_TAGS,
-        auth=[],
-        summary="Place dialer calls, encrypted",
-        description=_CREATE + "Anything that cannot be opened answers 400, whatever the reason.",
-        request={"application/json": openapi.ENVELOPE},
-        responses=openapi.ACCEPTED_REPLIES,
-        examples=openapi.sealed_examples(),
-    )
+    @_places("dialer_create_encrypted", "dialer calls", encrypted=True)
     def post(self, request: HttpRequest) -> HttpResponse:
         """Place dialer calls."""
         return self.dispatch(request)
@@ -87,16 +84,7 @@ class DialerCreatePlainView(ProtocolView):
     protocol = CreateCalls(encrypted=False)
     operation = "outbounddialer.create"
 
-    @extend_schema(
-        operation_id="kairos_dialer_create_plain",
-        tags=_TAGS,
-        auth=[],
-        summary="Place dialer calls, unencrypted",
-        description=_CREATE + "A flow may have this address switched off (401).",
-        request={"application/json": openapi.PLAIN},
-        responses=openapi.ACCEPTED_REPLIES,
-        examples=openapi.plain_examples(),
-    )
+    @_places("dialer_create_plain", "dialer calls", encrypted=False)
     def post(self, request: HttpRequest) -> HttpResponse:
         """Place dialer calls."""
         return self.dispatch(request)
