@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -83,3 +84,10 @@ def opens(sealed: SealedRequest, options: IsuOptions = OPTIONS, now: float = NOW
 
 def reply(text: str) -> SealedReply:
     return SealedReply(body=text.encode())
+
+
+def bent_last_byte(value: str) -> str:
+    """Return a sealed value whose padding is wrong."""
+    data = bytearray(base64.b64decode(value))
+    data[-17] ^= 0x40
+    return base64.b64encode(data).decode()

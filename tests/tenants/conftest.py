@@ -21,9 +21,11 @@ from django.test import Client as Browser
 
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.lifecycle import IssuedFlow
+from tenants.keyring import Keyring
+from tenants.lifecycle import IssuedFlow, IssuedHandOver
 from tenants.models import Client, Flow, Key
 from tests.support import test_keys
+from tests.tenants.clocks import Clock
 from tests.tenants.people import somebody
 
 
@@ -126,3 +128,22 @@ def guarded(make_flow: Callable[..., IssuedFlow], actor: Actor, client_row: Clie
 def guarded_key(guarded: Flow) -> Key:
     """The active API key of that flow."""
     return guarded.keys.get(purpose="api_key")
+
+
+@pytest.fixture
+def link(flow: Flow, actor: Actor) -> IssuedHandOver:
+    """A hand-over link for the keys of the file's own ``flow``."""
+    return lifecycle.create_handover(actor, flow)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until it is moved."""
+    return Clock()
+
+
+@pytest.fixture
+def ring(clock: Clock, settings: Any) -> Keyring:
+    """A keyring of its own that looks at the epoch every second of ``clock``."""
+    settings.KEYRING_EPOCH_SECONDS = 1.0
+    return Keyring(clock)

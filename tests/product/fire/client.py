@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from tests.product.fire.partners import PARTNERS, Flow, Flynn, Partner, Way
+from tests.product.fire.partner import Flow, Partner, Way
+from tests.product.fire.partners import PARTNERS, Flynn
 from tests.product.fire.wire import BrokenError, Counts, FailedError, Wire
 
 #: Seconds between two lines of counts.

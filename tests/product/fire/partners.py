@@ -11,94 +11,28 @@ import json
 import threading
 import time
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-import urllib3
-
-from crypto_schemes import base64_text, flynn, registry
-from crypto_schemes.ciphers import rsa
-from crypto_schemes.envelope import SealedReply, SealedRequest
+from crypto_schemes import flynn
+from crypto_schemes.envelope import SealedRequest
 from crypto_schemes.errors import SignatureError
 from crypto_schemes.flynn import documents
 from crypto_schemes.isu import IsuOptions
-from crypto_schemes.keys import Credentials, KeyVersion, Kind, Material
+from crypto_schemes.keys import KeyVersion
 from crypto_schemes.whatsapp_flows.signatures import sign_body, sign_flow_token
-from tests.product.fire.held import Held
+from tests.product.fire.partner import (
+    Answer,
+    Flow,
+    Partner,
+    Way,
+    is_ok,
+    opened,
+    written,
+)
 from tests.product.fire.wire import Wire
 
-Answer = urllib3.BaseHTTPResponse
-Way = Callable[[Wire], None]
 _FAR_AWAY = "2031-01-01T10:00:00+05:30"
-
-
-@dataclass(frozen=True)
-class Flow:
-    """What a client process is told of a flow."""
-
-    id: str
-    scheme: str
-    address: str
-    path: str
-    identity: Mapping[str, str]
-
-
-def material_of(kind: Kind, text: str) -> Material:
-    """Return what a partner makes of what was handed over."""
-    if kind is Kind.RSA:
-        return rsa.load_public_pem(text)
-    return base64_text.decode(text) if kind is Kind.AES else text
-
-
-class Partner(ABC):
-    """One flow. ``held`` has a version of each of its secrets before anything is asked."""
-
-    #: Purposes whose secret is handed over.
-    secrets: ClassVar[tuple[str, ...]]
-    #: Purposes that rotate without anything being handed over.
-    kept: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, flow: Flow) -> None:
-        self.flow = flow
-        self.held = Held()
-        self.scheme = registry.get(flow.scheme)
-        self.options: Any = self.scheme.options_type.from_mapping({})
-
-    @abstractmethod
-    def ways(self) -> list[tuple[float, Way]]:
-        """Return what it asks, each with its weight."""
-
-    def begin(self, wire: Wire) -> None:  # noqa: B027 - most have nothing to do
-        """Do what comes before the first request."""
-
-    @abstractmethod
-    def way_under(self, purpose: str) -> Way:
-        """Return what is asked under a secret of ``purpose``."""
-
-    def add(self, purpose: str, key_id: str, text: str) -> None:
-        """Take a version that was handed over."""
-        spec = self.scheme.purpose(purpose)
-        self.held.add(KeyVersion(key_id, purpose, 0, material_of(spec.kind, text)))
-
-    def try_out(self, purpose: str, key_id: str, wire: Wire) -> None:
-        """Ask something under this very version."""
-        self.held.prefer(purpose, key_id)
-        self.way_under(purpose)(wire)
-
-    def drop(self, purpose: str, key_id: str, wire: Wire) -> None:
-        """Use a version no more; returns when nothing under it is under way."""
-        self.held.drop(purpose, key_id)
-
-    def _credentials(self, versions: Mapping[str, KeyVersion]) -> Credentials:
-        return Credentials(
-            identity=self.flow.identity,
-            versions={purpose: (version,) for purpose, version in versions.items()},
-        )
-
-    def _ask(self, wire: Wire, method: str, path: str, **how: Any) -> Any:
-        return wire.ask(self.flow.scheme, method, path, **how)
 
 
 class Kairos(Partner):
@@ -185,7 +119,7 @@ class CitCall(Partner):
                 "clientUniqueId": mark.hex,
             }
             sent = self.scheme.seal_request(order, credentials, self.options, now=time.time())
-            check = _opened(self, sent, credentials, lambda said: said["rc"] == "00")
+            check = opened(self, sent, credentials, lambda said: said["rc"] == "00")
             self._ask(
                 wire, "POST", self.flow.path, body=sent.body, headers=sent.headers, check=check
             )
@@ -213,8 +147,8 @@ class Isu(Partner):
                 "biller_params": [{"name": "Consumer Number", "value": uuid.uuid4().hex + "1"}],
             }
             sent = self.scheme.seal_request(order, credentials, self.options, now=time.time())
-            headers = {_written(name): text for name, text in sent.headers.items()}
-            check = _opened(self, sent, credentials, lambda said: said["status"] == "SUCCESS")
+            headers = {written(name): text for name, text in sent.headers.items()}
+            check = opened(self, sent, credentials, lambda said: said["status"] == "SUCCESS")
             path = IsuOptions().electricity_bill_path
             self._ask(wire, "POST", path, body=sent.body, headers=headers, check=check)
 
@@ -246,7 +180,7 @@ class WhatsApp(Partner):
             credentials = self._credentials(versions)
             sent = self.scheme.seal_request(order, credentials, self.options, now=time.time())
             pong = {"data": {"status": "active"}}
-            check = _opened(self, sent, credentials, lambda said: said == pong)
+            check = opened(self, sent, credentials, lambda said: said == pong)
             self._ask(
                 wire, "POST", self.flow.path, body=sent.body, headers=sent.headers, check=check
             )
@@ -262,7 +196,7 @@ class WhatsApp(Partner):
             body = json.dumps({"entry": [entry]}).encode()
             signature = sign_body(body, versions["app_secret"])
             headers = {"Content-Type": "application/json", "X-Hub-Signature-256": signature}
-            self._ask(wire, "POST", self._webhook, body=body, headers=headers, check=_is_ok)
+            self._ask(wire, "POST", self._webhook, body=body, headers=headers, check=is_ok)
 
     def _prove(self, wire: Wire) -> None:
         with self.held.using("verify_token") as versions:
@@ -360,7 +294,7 @@ class Flynn(Partner):
 
     def _log_out(self, wire: Wire, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self._ask(wire, "POST", "/theodore/apis/v1/logout", headers=headers, check=_is_ok)
+        self._ask(wire, "POST", "/theodore/apis/v1/logout", headers=headers, check=is_ok)
 
     def _log_in_and_out(self, wire: Wire) -> None:
         with self._renewing:  # else its password could be retired in between, its session with it
@@ -369,7 +303,7 @@ class Flynn(Partner):
     def _authenticate(self, wire: Wire) -> None:
         with self.held.using("token") as versions:
             sent = self._sealed(versions, {}, {}, None)
-            self._ask(wire, "GET", "/authenticate", headers=sent.headers, check=_is_ok)
+            self._ask(wire, "GET", "/authenticate", headers=sent.headers, check=is_ok)
 
     def _with_secrets(self, wire: Wire) -> None:
         mark = uuid.uuid4().hex
@@ -448,34 +382,6 @@ def _verifies(signed: str, key: KeyVersion) -> bool:
     except SignatureError:  # another version's, then
         return False
     return True
-
-
-def _is_ok(answer: Answer) -> Any:
-    return True if answer.status == 200 else None
-
-
-def _written(name: str) -> str:
-    return {"pass-key": "pass_key", "header-secrets": "header_secrets"}.get(name, name)
-
-
-def _opened(
-    partner: Partner,
-    sent: SealedRequest,
-    credentials: Credentials,
-    is_success: Callable[[Any], bool],
-) -> Callable[[Answer], Any]:
-    """Return a check that opens the answer to ``sent``."""
-
-    def check(answer: Answer) -> Any:
-        if answer.status != 200:
-            return None
-        reply = SealedReply(answer.data, answer.headers.get("Content-Type", ""))
-        said: Any = partner.scheme.open_reply(
-            reply, sent, credentials, partner.options, now=time.time()
-        )
-        return True if is_success(said) else None
-
-    return check
 
 
 PARTNERS: dict[str, type[Partner]] = {
