@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from crypto_schemes.ciphers import rsa
 
+_generate = rsa.generate
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 
 
@@ -22,18 +24,27 @@ def committed_rsa_key(bits: int) -> RSAPrivateKey:
     if bits == 2048:
         vectors = json.loads((VECTORS / "whatsapp_flows.json").read_text())
         return rsa.load_private_pem(vectors["private_key_pem"])
-    return rsa.generate(bits)
+    return _generate(bits)
+
+
+@cache
+def _numbered_key(bits: int, number: int) -> RSAPrivateKey:
+    """Return the ``number``-th key of so many bits: 0 is the committed one, others are made once.
+
+    Keys of different numbers differ; of those of 4096 bits there is but one.
+    """
+    return committed_rsa_key(bits) if number == 0 or bits > 2048 else _generate(bits)
 
 
 def use_committed_rsa_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the first key of each size be a committed one; later ones (rotation) are generated."""
-    given: set[int] = set()
+    """Have the keys that a test makes be the committed one of their size, then those made before.
+
+    Within the test no two of 2048 bits are the same: the next one is the successor in a rotation.
+    """
+    made: Counter[int] = Counter()
 
     def generate(bits: int) -> RSAPrivateKey:
-        if bits in given and bits <= 2048:
-            return _generate(bits)
-        given.add(bits)
-        return committed_rsa_key(bits)
+        made[bits] += 1
+        return _numbered_key(bits, made[bits] - 1)
 
-    _generate = rsa.generate
     monkeypatch.setattr("crypto_schemes.ciphers.rsa.generate", generate)
