@@ -9,6 +9,7 @@ import pytest
 import pytest_django
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis_settings
 
 from callbacks import dispatcher
 from flows_endpoint.guards import attempts
@@ -18,6 +19,10 @@ from tenants.keyring import keyring
 from tenants.models import Client
 from tests.support import distribution
 from tests.support.migrated_rows import MigratedRows
+
+# How long an example takes says something about the machine's other work, not about the code.
+hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.hookimpl(optionalhook=True)
