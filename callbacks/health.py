@@ -62,8 +62,8 @@ def note(results: Iterable[Said]) -> None:
     by_endpoint: dict[int, list[tuple[Result, bool]]] = {}
     for endpoint_id, result, was_called in results:
         by_endpoint.setdefault(endpoint_id, []).append((result, was_called))
-    changing = {pk for pk, said in by_endpoint.items() if not all(_is_well(each) for each in said)}
-    changing |= _ill(by_endpoint)
+    changing = _ill(by_endpoint)
+    changing |= {pk for pk, said in by_endpoint.items() if any(not r.is_delivered for r, _ in said)}
     if not changing:
         return
     rows = (
@@ -77,10 +77,6 @@ def note(results: Iterable[Said]) -> None:
         for result, was_called in by_endpoint[endpoint.pk]:
             _apply(endpoint, result, now, was_called=was_called)
         endpoint.save(update_fields=HEALTH)
-
-
-def _is_well(said: tuple[Result, bool]) -> bool:
-    return said[0].is_delivered
 
 
 def _ill(endpoint_ids: Iterable[int]) -> set[int]:

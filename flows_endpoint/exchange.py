@@ -80,7 +80,8 @@ class Exchange:
 
     ``route`` holds what the URL captured, ``query`` the first value of each query parameter.
     ``flow`` and ``opened_by`` are filled as the pipeline learns them, for the log; ``said`` by a
-    contract that reads what was opened, for its later steps.
+    contract that reads what was opened, for its later steps. ``in_transaction`` says whether
+    handling it is one.
     """
 
     request_id: str
@@ -97,5 +98,6 @@ class Exchange:
     flow: FlowSnapshot | None = None
     opened_by: tuple[KeyVersion, ...] = ()
     said: Any = field(default=None, repr=False)
+    in_transaction: bool = False
     trace: Trace | None = None
     started: float = field(default_factory=time.perf_counter)

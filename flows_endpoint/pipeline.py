@@ -187,10 +187,10 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
     exchange.opened_by = opened.opened_by
     protocol.check(exchange, flow, opened)
     backend = backend_of(flow, protocol.sandbox)
-    is_atomic = protocol.is_transaction(exchange, opened, backend)
+    exchange.in_transaction = protocol.is_transaction(exchange, opened, backend)
     claim: Claim | None = None
     try:
-        with transaction.atomic() if is_atomic else nullcontext():
+        with transaction.atomic() if exchange.in_transaction else nullcontext():
             claim = protocol.once(exchange, flow, opened)
             answer = protocol.handle(exchange, flow, opened, backend)
             reply = protocol.seal(exchange, flow, opened, answer)
@@ -198,7 +198,7 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
             claim.confirm()
     except BaseException:
         # A row written inside the transaction is gone with it and may be another's by now.
-        if claim is not None and (claim.in_redis or not is_atomic):
+        if claim is not None and (claim.in_redis or not exchange.in_transaction):
             claim.release()
         raise
     return reply

@@ -54,14 +54,20 @@ def insert(rows: Iterable[Model]) -> None:
             cursor.execute(sql, values)
 
 
-def insert_once(row: Model) -> bool:
+def insert_once(row: Model, *, on_conflict: str = "DO NOTHING") -> bool:
     """Insert ``row`` unless a unique constraint says it is there; return whether it was new.
 
-    Needs no savepoint: a conflict is no error.
+    ``on_conflict`` is SQL for what to do then; True also where that changed the row. Needs no
+    savepoint: a conflict is no error.
     """
     sql, values = _insert(type(row), [row])
+    return changes_one(f"{sql} ON CONFLICT {on_conflict}", values)
+
+
+def changes_one(sql: str, values: Sequence[Any]) -> bool:
+    """Run a statement that changes a row for one of its callers; return whether for this one."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} ON CONFLICT DO NOTHING", values)
+        cursor.execute(sql, values)
         return bool(cursor.rowcount == 1)
 
 

@@ -20,8 +20,9 @@ from functools import cache
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
+from flows_endpoint import rows
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.models import ReplayMark
 
@@ -97,10 +98,7 @@ def claim(
         return Claim(name, owner, in_redis=True) if won else None
     now = time.time()
     held = min(seconds, LEASE) if leased else seconds
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [digest, owner, now + held, now])
-        won = cursor.rowcount == 1
-    if not won:
+    if not rows.changes_one(_CLAIM, [digest, owner, now + held, now]):
         return None
     return Claim(digest, owner, in_redis=False, keep_until=now + seconds, is_leased=leased)
 

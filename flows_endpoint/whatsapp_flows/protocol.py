@@ -158,7 +158,7 @@ class WhatsAppFlowsProtocol(Protocol):
     ) -> Answer:
         """Have the backend serve the step, or return the first reply to it."""
         step = steps.step_of(flow, request) if steps.is_remembered(flow, request) else None
-        if backend.atomic and not self.is_transaction(exchange, opened, backend):
+        if backend.atomic and not exchange.in_transaction:
             return self._ask_safely(exchange, flow, opened, backend, step)
         if step is not None and (first := steps.begin(flow, step, atomic=backend.atomic)):
             return Answer(first.payload)

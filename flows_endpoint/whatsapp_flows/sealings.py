@@ -22,6 +22,7 @@ from django.db.models import Q
 from crypto_schemes.envelope import OpenedRequest
 from crypto_schemes.errors import SealError
 from crypto_schemes.whatsapp_flows import Session
+from flows_endpoint import rows
 from flows_endpoint.whatsapp_flows.models import SealMark
 from flows_endpoint.whatsapp_flows.steps import Statement
 from tenants import digests
@@ -55,22 +56,16 @@ def is_first(
     """
     mark = _mark(opened, sealed)
     if together_with is None:
-        return _run(_MARK, mark)
+        return rows.changes_one(_MARK, mark)
     sql, values = together_with.sql, together_with.values
     if connection.vendor == "postgresql":
         both = f"WITH other AS ({sql}) {_MARK}"
         if together_with.decides:
             both = f"WITH other AS ({sql} RETURNING 1) {_MARK_IF}"
-        return _run(both, [*values, *mark])
+        return rows.changes_one(both, [*values, *mark])
     with transaction.atomic(savepoint=False):
-        has_changed = _run(sql, values)
-        return (has_changed or not together_with.decides) and _run(_MARK, mark)
-
-
-def _run(sql: str, values: list[Any]) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return bool(cursor.rowcount == 1)
+        has_changed = rows.changes_one(sql, values)
+        return (has_changed or not together_with.decides) and rows.changes_one(_MARK, mark)
 
 
 def _mark(opened: OpenedRequest, sealed: bytes) -> list[Any]:

@@ -19,9 +19,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from django.db import connection
-
 from crypto_schemes.scheme import read_json, write_json
+from flows_endpoint import rows
 from flows_endpoint.whatsapp_flows import message_queue
 from flows_endpoint.whatsapp_flows.cloud import bodies
 from flows_endpoint.whatsapp_flows.cloud.accounts import may_send
@@ -36,14 +35,11 @@ from flows_endpoint.whatsapp_flows.models import (
 from tenants import at_rest, digests
 from tenants.keyring import FlowSnapshot
 
-_COLUMNS: Final = FlowSession._meta.concrete_fields
 _TABLE: Final = FlowSession._meta.db_table
-_SUCCEED = f"""
-    INSERT INTO {_TABLE} ({", ".join(str(field.column) for field in _COLUMNS)})
-    VALUES ({", ".join("%s" for _ in _COLUMNS)})
-    ON CONFLICT (token_digest) DO UPDATE SET succeeded_at = excluded.succeeded_at
+#: What becomes of a session that is there: it succeeds, unless it has.
+_SUCCEEDS: Final = f"""(token_digest) DO UPDATE SET succeeded_at = excluded.succeeded_at
     WHERE {_TABLE}.succeeded_at IS NULL
-"""  # noqa: S608 - the only interpolations are our own table and columns
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +68,12 @@ def begin(flow_id: str, token: str, recipient: str) -> FlowSession:
 def locked(flow_id: str, token: str, at: datetime) -> FlowSession:
     """Return the session of ``token``, made if need be, locked until the transaction ends."""
     digest = token_digest(flow_id, token)
-    rows = FlowSession.objects.select_for_update().filter(token_digest=digest)
-    session = rows.first()
+    found = FlowSession.objects.select_for_update().filter(token_digest=digest)
+    session = found.first()
     if session is None:
         new = FlowSession(flow_id=flow_id, token_digest=digest, created_at=at)
         FlowSession.objects.bulk_create([new], ignore_conflicts=True)
-        session = rows.get()
+        session = found.get()
     return session
 
 
@@ -114,11 +110,7 @@ def succeed(flow: FlowSnapshot, token: str, *, summary: str, recipient: str, at:
 def _is_first_success(flow_id: str, digest: str, at: datetime) -> bool:
     """Write when the session succeeded, unless it has; make it where there is none."""
     new = FlowSession(flow_id=flow_id, token_digest=digest, created_at=at, succeeded_at=at)
-    # Raw SQL does not know how this database writes a UUID or a time; the fields do.
-    values = [field.get_db_prep_save(getattr(new, field.attname), connection) for field in _COLUMNS]
-    with connection.cursor() as cursor:
-        cursor.execute(_SUCCEED, values)
-        return bool(cursor.rowcount == 1)
+    return rows.insert_once(new, on_conflict=_SUCCEEDS)
 
 
 def send_summary(flow: FlowSnapshot, session: FlowSession) -> None:

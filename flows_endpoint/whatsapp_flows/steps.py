@@ -26,6 +26,7 @@ from django.db import connection
 
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.whatsapp_flows.payload import DATA_EXCHANGE, FlowRequest
+from flows_endpoint import rows
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.whatsapp_flows.models import StepReply
 from tenants import at_rest, digests
@@ -125,8 +126,7 @@ def first_reply(step: Step) -> FirstReply | None:
 def finish(step: Step, text: bytes, window: int) -> None:
     """Remember the JSON ``text`` as the reply for ``window`` seconds."""
     statement = finishing(step, text, window)
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql, statement.values)
+    rows.changes_one(statement.sql, statement.values)
 
 
 def finishing(step: Step, text: bytes, window: int) -> Statement:
@@ -162,9 +162,7 @@ def forget_expired(now: float) -> int:
 def _take(flow_id: str, step: Step) -> bool:
     now = time.time()
     lease = settings.UPSTREAM_CONNECT_SECONDS + settings.UPSTREAM_READ_SECONDS + _MARGIN
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [step.name, _stored(flow_id), step.owner, b"", now + lease, now])
-        return bool(cursor.rowcount == 1)
+    return rows.changes_one(_TAKE, [step.name, _stored(flow_id), step.owner, b"", now + lease, now])
 
 
 def _sealed(name: str, text: bytes) -> bytes:

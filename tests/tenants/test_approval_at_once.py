@@ -11,9 +11,9 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import LifecycleError, SecondPersonNeededError, approvals
 from tenants.models import ApprovalRequest, AuditEntry, Client, Flow, Key
+from tests.support.at_once import at_once
 from tests.tenants.asking import ask_to_import, ask_to_relax, ask_to_revoke
 from tests.tenants.people import somebody
-from tests.tenants.test_at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

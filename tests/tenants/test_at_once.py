@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
 
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -16,32 +15,10 @@ from tenants.at_rest import AtRestError
 from tenants.keyring import Keyring
 from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
+from tests.support.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., IssuedFlow]
-
-
-def at_once(*works: Callable[[], object]) -> list[BaseException]:
-    """Run every work in a thread of its own, started together; return what they raised."""
-    ready = threading.Barrier(len(works))
-    raised: list[BaseException] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            ready.wait(30)
-            work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test shall see it
-            raised.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return raised
 
 
 def test_every_change_has_an_epoch_of_its_own(make_flow: Make, actor: Actor) -> None:

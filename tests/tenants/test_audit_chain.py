@@ -21,7 +21,7 @@ from tenants.actors import Actor
 from tenants.audit_verification import Fault, verify
 from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import AuditEntry, AuditHead, Client, Flow, InternalSecret
-from tests.tenants.test_at_once import at_once
+from tests.support.at_once import at_once
 
 Make = Callable[..., IssuedFlow]
 

@@ -12,7 +12,7 @@ from tenants.actors import Actor
 from tenants.lifecycle import HandedOver, HandOverClosedError, IssuedFlow, LifecycleError
 from tenants.models import AuditEntry, HandOver, Key
 from tests.support import other_process
-from tests.tenants.test_at_once import at_once
+from tests.support.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., IssuedFlow]

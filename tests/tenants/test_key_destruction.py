@@ -16,7 +16,7 @@ from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow, LifecycleError, destruction
 from tenants.lifecycle.base import lock_flow
 from tenants.models import AuditEntry, Flow, Key, KeyringEpoch
-from tests.tenants.test_at_once import at_once
+from tests.support.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]

@@ -16,8 +16,8 @@ from tenants.actors import Actor
 from tenants.keyring import Keyring
 from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import AuditEntry, Flow, Key, KeyringEpoch, OperatorNotice
+from tests.support.at_once import at_once
 from tests.support.mail_server import MailServer, mail_server
-from tests.tenants.test_at_once import at_once
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]

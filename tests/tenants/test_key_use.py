@@ -15,7 +15,7 @@ from tenants import key_use, lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
 from tenants.models import Key, KeyUseDay
-from tests.tenants.test_at_once import at_once
+from tests.support.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]

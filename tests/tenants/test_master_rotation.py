@@ -25,8 +25,8 @@ from tenants.master_keys import MasterKeys
 from tenants.models import AuditEntry, Key
 from tenants.sealed_columns import count_by_version, sealed_columns
 from tests.support import key_life, other_process
+from tests.support.at_once import at_once
 from tests.tenants import sealed_rows
-from tests.tenants.test_at_once import at_once
 
 Make = Callable[..., IssuedFlow]
 OURS = {"console", "tenants", "callbacks", "flows_endpoint"}

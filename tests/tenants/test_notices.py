@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from tenants import notices, tasks
 from tenants.models import OperatorNotice
+from tests.support.at_once import at_once
 from tests.support.mail_server import MailServer, mail_server
-from tests.tenants.test_at_once import at_once
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(minutes=10)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from callbacks.models import Delivery
 from flows_endpoint import housekeeping, tasks
@@ -17,6 +15,7 @@ from tenants import at_rest
 from tests.flows_endpoint.whatsapp_flows import test_appointment_story as story
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone, calls
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -187,18 +186,7 @@ def test_steps_sent_at_once_are_served_once(scripted: MakePhone) -> None:
     phone.step("WARM", {})
     calls().clear()
     replies: list[Any] = []
-
-    def send() -> None:
-        try:
-            replies.append(phone.step("FORM", {}))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=send) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert at_once(*[lambda: replies.append(phone.step("FORM", {}))] * 3) == []
     assert [reply.value for reply in replies] == [{"screen": "NEXT", "data": {"n": 1}}] * 3
     assert len(calls()) == 1
 
