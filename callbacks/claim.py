@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from callbacks import allowance, attempt, ready
@@ -32,6 +32,7 @@ from callbacks.attempt import AttemptRow
 from callbacks.models import Delivery, Endpoint, Urgency
 from callbacks.ready import Share, Waiting
 from callbacks.statements import columns, numbers, statement, stored, uuids
+from tenants import sql
 from tenants.models import Flow
 
 #: How long a worker may hold a delivery: several times the longest attempt.
@@ -167,9 +168,8 @@ def _under_way(endpoint_ids: Iterable[int]) -> dict[int, int]:
 
     Asked once the endpoints are locked: what another worker leased before shows only then.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_UNDER_WAY.text, [numbers(endpoint_ids), stored(timezone.now())])
-        return dict(cursor.fetchall())
+    done = sql.run(_UNDER_WAY.text, [numbers(endpoint_ids), stored(timezone.now())])
+    return dict(done.rows)
 
 
 def _shares(
@@ -240,10 +240,8 @@ def _lease(deliveries: list[Delivery]) -> None:
     )
     ids = uuids([delivery.pk for delivery in deliveries])
     at, end = stored(now), stored(until)
-    with connection.cursor() as cursor:
-        cursor.execute(_LEASE.text, [stored(token), end, end, at, ids, at])
-        changed = cursor.rowcount
-    if changed != len(deliveries):  # cannot be: the rows are locked
+    done = sql.run(_LEASE.text, [stored(token), end, end, at, ids, at])
+    if done.affected != len(deliveries):  # cannot be: the rows are locked
         raise RuntimeError("deliveries were changed under their lock")
     for delivery in deliveries:
         delivery.lease_token = token

@@ -14,14 +14,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
 from django.utils import timezone
 
 from callbacks import allowance, notices
 from callbacks.channels import Result
 from callbacks.models import BreakerState, Endpoint, EndpointState
 from callbacks.statements import numbers, statement
-from tenants import audit_chain
+from tenants import audit_chain, sql
 from tenants.actors import Actor
 
 #: Days of failure after which operators are warned, and after which the endpoint is disabled.
@@ -81,9 +80,7 @@ def note(results: Iterable[Said]) -> None:
 
 def _ill(endpoint_ids: Iterable[int]) -> set[int]:
     """Return those that have something to recover from."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ILL.text, [numbers(endpoint_ids)])
-        return {pk for (pk,) in cursor.fetchall()}
+    return {pk for (pk,) in sql.run(_ILL.text, [numbers(endpoint_ids)]).rows}
 
 
 def _apply(endpoint: Endpoint, result: Result, now: datetime, *, was_called: bool) -> None:

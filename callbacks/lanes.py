@@ -28,6 +28,7 @@ from django.db.models import Max
 from django.db.transaction import TransactionManagementError
 
 from callbacks.models import Delivery, DeliveryState, Endpoint
+from tenants import sql
 
 #: The lane of an endpoint that keeps everything in order.
 ONLY: Final = "*"
@@ -42,8 +43,7 @@ def hold(lanes: Iterable[Lane]) -> None:
         if not connection.in_atomic_block:
             raise TransactionManagementError("A lane is held for the time of a transaction.")
         if lane and connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number(endpoint_id, lane)])
+            sql.run("SELECT pg_advisory_xact_lock(%s)", [_number(endpoint_id, lane)])
 
 
 def lane_of(endpoint: Endpoint, wanted: str) -> str:

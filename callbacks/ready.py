@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from callbacks.models import Delivery, DeliveryState, Urgency
 from callbacks.statements import Statement, moment, stored
+from tenants import sql
 
 # A *loose index scan*, which neither database does by itself. ``state`` is written out, not a
 # parameter: the planners match it with the condition of the index. SQLite is told which one: where
@@ -106,9 +106,6 @@ class Waiting:
 
 def waiting() -> list[Waiting]:
     """Return every active endpoint with something pending, by its number."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WAITING.text)
-        rows = cursor.fetchall()
     return [
         Waiting(
             pk,
@@ -116,7 +113,7 @@ def waiting() -> list[Waiting]:
             None if fresh_at is None else moment(fresh_at),
             None if replay_at is None else moment(replay_at),
         )
-        for pk, ready_at, fresh_at, replay_at in rows
+        for pk, ready_at, fresh_at, replay_at in sql.run(_WAITING.text).rows
     ]
 
 

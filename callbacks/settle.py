@@ -30,6 +30,7 @@ from callbacks.statements import (
     uuid_of,
     uuids,
 )
+from tenants import sql
 
 logger = logging.getLogger(__name__)
 
@@ -124,11 +125,8 @@ def _record(finished: Sequence[Finished]) -> list[Finished]:
 
 def _held(finished: Sequence[Finished]) -> list[Finished]:
     """Lock the rows; return those whose lease is still the one they were claimed with."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HELD.text, [uuids([item.delivery.pk for item in finished])])
-        tokens = {
-            uuid_of(pk): uuid_of(token) for pk, token in cursor.fetchall() if token is not None
-        }
+    done = sql.run(_HELD.text, [uuids([item.delivery.pk for item in finished])])
+    tokens = {uuid_of(pk): uuid_of(token) for pk, token in done.rows if token is not None}
     held = []
     for item in finished:
         token = item.delivery.lease_token
@@ -170,9 +168,9 @@ def _write(deliveries: Sequence[Delivery]) -> None:
     """Write the rows, whatever became of each."""
     if not deliveries:
         return
+    if is_postgresql():
+        rows = [dict(zip(_WRITTEN, _written(item), strict=True)) for item in deliveries]
+        sql.run(_WRITE.postgresql, [as_json(rows)])
+        return
     with connection.cursor() as cursor:
-        if is_postgresql():
-            rows = [dict(zip(_WRITTEN, _written(item), strict=True)) for item in deliveries]
-            cursor.execute(_WRITE.postgresql, [as_json(rows)])
-        else:
-            cursor.executemany(_WRITE.sqlite, for_sqlite(map(_written, deliveries)))
+        cursor.executemany(_WRITE.sqlite, for_sqlite(map(_written, deliveries)))

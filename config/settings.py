@@ -95,6 +95,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         # FULL: what was acknowledged survives a power cut, not only a killed process.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "tenants.postgresql"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 #: Redis carries the replay guard and, unless told otherwise, the broker. Empty: the database does.

@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import Field, Model
 
+from tenants import sql
+
 #: Rows in one statement.
 _AT_ONCE: Final = 500
 #: Fields whose values every driver writes as they are, and those of which PostgreSQL's does so too.
@@ -44,14 +46,13 @@ def insert(rows: Iterable[Model]) -> None:
     ]
     if not statements:
         return
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql" and len(statements) > 1:
-            # Foreign keys between them are checked when the transaction ends.
-            *first, last = [sql for sql, _ in statements]
-            named = ", ".join(f"s{number} AS ({sql})" for number, sql in enumerate(first))
-            statements = [(f"WITH {named} {last}", [v for _, values in statements for v in values])]
-        for sql, values in statements:
-            cursor.execute(sql, values)
+    if connection.vendor == "postgresql" and len(statements) > 1:
+        # Foreign keys between them are checked when the transaction ends.
+        *first, last = [text for text, _ in statements]
+        named = ", ".join(f"s{number} AS ({text})" for number, text in enumerate(first))
+        statements = [(f"WITH {named} {last}", [v for _, values in statements for v in values])]
+    for text, values in statements:
+        sql.run(text, values)
 
 
 def insert_once(row: Model, *, on_conflict: str = "DO NOTHING") -> bool:
@@ -60,15 +61,13 @@ def insert_once(row: Model, *, on_conflict: str = "DO NOTHING") -> bool:
     ``on_conflict`` is SQL for what to do then; True also where that changed the row. Needs no
     savepoint: a conflict is no error.
     """
-    sql, values = _insert(type(row), [row])
-    return changes_one(f"{sql} ON CONFLICT {on_conflict}", values)
+    text, values = _insert(type(row), [row])
+    return changes_one(f"{text} ON CONFLICT {on_conflict}", values)
 
 
-def changes_one(sql: str, values: Sequence[Any]) -> bool:
+def changes_one(statement: str, values: Sequence[Any]) -> bool:
     """Run a statement that changes a row for one of its callers; return whether for this one."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return bool(cursor.rowcount == 1)
+    return sql.run(statement, values).affected == 1
 
 
 class _Form(NamedTuple):

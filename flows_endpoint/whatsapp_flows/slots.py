@@ -13,11 +13,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
 
 from crypto_schemes.ciphers import mac
 from flows_endpoint.whatsapp_flows.models import Appointment
-from tenants import digests
+from tenants import digests, sql
 
 #: Service id to its title and the branches that offer it.
 SERVICES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -124,9 +123,7 @@ def look_up(flow_id: str, selection: Selection, token_digest: str) -> Bookings:
         values.append(token_digest)
     if not conditions:
         return Bookings(frozenset(), has_token=False)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_BOOKED} WHERE {' OR '.join(conditions)}", values)
-        booked = cursor.fetchall()
+    booked = sql.run(f"{_BOOKED} WHERE {' OR '.join(conditions)}", values).rows
     taken = {by_digest[slot] for slot, _ in booked if slot in by_digest}
     return Bookings(
         free=frozenset(by_digest.values()) - taken,

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, with less between a statement and the wire."""

@@ -1,0 +1,38 @@
+"""Plain SQL, for the statements that a request or a delivery waits for.
+
+A statement is written as for a cursor of Django's: ``%s`` for each value, ``%%`` for a percent
+sign. On PostgreSQL each value is sent beside the text, so its type must be clear from where it
+stands (a column it is compared with or stored in), or be cast there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+if TYPE_CHECKING:
+    from tenants.postgresql.base import DatabaseWrapper
+
+
+class Done(NamedTuple):
+    """What came of a statement: how many rows it changed or returned, and the rows."""
+
+    affected: int
+    rows: list[tuple[Any, ...]]
+
+
+def run(sql: str, values: Sequence[Any] = ()) -> Done:
+    """Run one statement, in the caller's transaction where one is open.
+
+    Raises DatabaseError and its kinds. Whoever wraps or logs statements sees it: then, and on
+    other databases than PostgreSQL, it goes through a cursor.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    is_watched = database.execute_wrappers or database.queries_logged
+    if database.vendor == "postgresql" and not is_watched:
+        return Done(*cast("DatabaseWrapper", database).run(sql, values))
+    with database.cursor() as cursor:
+        cursor.execute(sql, values)
+        return Done(cursor.rowcount, cursor.fetchall() if cursor.description else [])
