@@ -2,8 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
+from flows_endpoint.direct import ProtocolHandler  # noqa: E402 - it needs what was set up
+
+application = ProtocolHandler()

@@ -1,12 +1,14 @@
 """The contracts' addresses, served before anything that only people need.
 
 Sessions, cookies, cross-site tokens, log-in and messages belong to the admin. A machine has none of
-them, and going through each costs more than opening its request. So this middleware stands behind
-what holds for everybody (request id, TLS, security headers) and in front of the rest: where the
-address is a contract's, its view answers right here; everything else goes on as usual.
+them, and going through each costs more than opening its request. So :class:`ProtocolMiddleware`
+stands behind what holds for everybody (request id, TLS, security headers) and in front of the
+rest: where the address is a contract's, its view answers right here; everything else goes on as
+usual. What :class:`~django.middleware.common.CommonMiddleware` does for an answer that is left, the
+host name's check and the content's length, is done here too.
 
-What :class:`~django.middleware.common.CommonMiddleware` does for an answer that is left, the host
-name's check and the content's length, is done here too.
+Web processes go one step further: :class:`ProtocolHandler` serves those addresses through the same
+middleware, but past the signals and the resolver that Django has around each request.
 """
 
 from __future__ import annotations
@@ -15,9 +17,14 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, URLPattern, URLResolver, get_resolver
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, set_script_prefix
 from django.urls.resolvers import RoutePattern
+from django.utils.module_loading import import_string
 
 from flows_endpoint.views import ProtocolView
 
@@ -39,20 +46,60 @@ class ProtocolMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
-        self._find = Addresses(get_resolver().url_patterns).find
+        self._addresses = Addresses(get_resolver().url_patterns)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve ``request``."""
-        found = self._find(request.path_info)
+        found = self._addresses.view_for(request)
+        return self._get_response(request) if found is None else _answer(request, found)
+
+
+class ProtocolHandler(WSGIHandler):
+    """Django's WSGI handler, and a shorter way for the contracts' addresses.
+
+    There each middleware in front of :class:`ProtocolMiddleware` is called as ever, then the view.
+    No signal says that a request begins or ends; what listens to them is done here (the database's
+    connection) or has nothing to do (caches, the log of statements).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._addresses = Addresses(get_resolver().url_patterns)
+        names = settings.MIDDLEWARE
+        own = f"{ProtocolMiddleware.__module__}.{ProtocolMiddleware.__qualname__}"
+        serve: Any = convert_exception_to_response(_answer_found)
+        for name in reversed(names[: names.index(own)]):
+            serve = convert_exception_to_response(import_string(name)(serve))
+        self._serve: Callable[[HttpRequest], HttpResponse] = serve
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Serve one request, as PEP 3333 says."""
+        request = WSGIRequest(environ)
+        found = self._addresses.view_for(request)
         if found is None:
-            return self._get_response(request)
-        view: Any = found.view
-        if not view.view_class.takes(request):
-            return self._get_response(request)
-        request.get_host()  # raises DisallowedHost
-        response: HttpResponse = view(request, **found.captured)
-        response.headers["Content-Length"] = str(len(response.content))
-        return response
+            return super().__call__(environ, start_response)
+        request.found = found  # type: ignore[attr-defined]  # for the last of the chain
+        set_script_prefix(get_script_name(environ))
+        connection = connections[DEFAULT_DB_ALIAS]
+        # Before: it may have grown old since. After: it may have broken.
+        connection.close_if_unusable_or_obsolete()
+        try:
+            response = self._serve(request)
+        finally:
+            connection.close_if_unusable_or_obsolete()
+        start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+        return [response.content]
+
+
+def _answer(request: HttpRequest, found: Found) -> HttpResponse:
+    request.get_host()  # raises DisallowedHost
+    response = found.view(request, **found.captured)
+    response.headers["Content-Length"] = str(len(response.content))
+    return response
+
+
+def _answer_found(request: Any) -> HttpResponse:
+    return _answer(request, request.found)
 
 
 class Addresses:
@@ -77,6 +124,14 @@ class Addresses:
             if _is_protocol(pattern.callback)
         ]
         self._otherwise = lru_cache(_MOST_REMEMBERED)(_resolved)
+
+    def view_for(self, request: HttpRequest) -> Found | None:
+        """Return the contract's view that takes ``request``, or None where none does."""
+        found = self.find(request.path_info)
+        if found is None:
+            return None
+        view: Any = found.view
+        return found if view.view_class.takes(request) else None
 
     def find(self, path: str) -> Found | None:
         """Return the contract's view of ``path``, or None where it is nobody's or not a contract's.

@@ -17,7 +17,7 @@ from django.db.backends.postgresql import base
 from django.db.backends.utils import debug_transaction
 from psycopg import Connection, IsolationLevel, OperationalError, errors
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 #: Statements whose placeholders are remembered: each of ours, in some lengths.
@@ -39,6 +39,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
             connection = self.connection
+            if not connection.autocommit and (
+                connection.pgconn.transaction_status == TransactionStatus.IDLE
+            ):
+                # Somebody turned autocommit off by hand: psycopg's cursor would begin here too.
+                self._command(_begin(connection.isolation_level))
             adapter = Transformer(connection)
             dumped = adapter.dump_sequence(values, (PyFormat.AUTO,) * len(values))
             result = connection.pgconn.exec_params(
