@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from callbacks.models import Delivery, DeliveryState, Urgency
-from callbacks.statements import Statement, moment, stored
+from callbacks.statements import Statement, stored
 from tenants import sql
 
 # A *loose index scan*, which neither database does by itself. ``state`` is written out, not a
@@ -109,9 +109,9 @@ def waiting() -> list[Waiting]:
     return [
         Waiting(
             pk,
-            moment(ready_at),
-            None if fresh_at is None else moment(fresh_at),
-            None if replay_at is None else moment(replay_at),
+            sql.moment(ready_at),
+            None if fresh_at is None else sql.moment(fresh_at),
+            None if replay_at is None else sql.moment(replay_at),
         )
         for pk, ready_at, fresh_at, replay_at in sql.run(_WAITING.text).rows
     ]

@@ -27,7 +27,6 @@ from callbacks.statements import (
     for_sqlite,
     is_postgresql,
     statement,
-    uuid_of,
     uuids,
 )
 from tenants import sql
@@ -126,7 +125,7 @@ def _record(finished: Sequence[Finished]) -> list[Finished]:
 def _held(finished: Sequence[Finished]) -> list[Finished]:
     """Lock the rows; return those whose lease is still the one they were claimed with."""
     done = sql.run(_HELD.text, [uuids([item.delivery.pk for item in finished])])
-    tokens = {uuid_of(pk): uuid_of(token) for pk, token in done.rows if token is not None}
+    tokens = {sql.uuid_of(pk): sql.uuid_of(token) for pk, token in done.rows if token is not None}
     held = []
     for item in finished:
         token = item.delivery.lease_token

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -97,17 +97,6 @@ def for_sqlite(rows: Iterable[Iterable[Any]]) -> list[list[Any]]:
 def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return ``rows`` for ``json_to_recordset``; bytes are hexadecimal."""
     return _encode(rows)
-
-
-def uuid_of(value: Any) -> UUID:
-    """Return the UUID that was read as ``value``."""
-    return value if isinstance(value, UUID) else UUID(value)
-
-
-def moment(value: datetime | str) -> datetime:
-    """Return the time that was read as ``value``."""
-    read = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _as_text(value: object) -> str:

@@ -17,30 +17,22 @@ tries many cannot push the others out.
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from django.conf import settings
-from django.db.models import F
 
-from crypto_schemes import registry
 from crypto_schemes.ciphers import mac
-from crypto_schemes.keys import KeyVersion, Material, parse_material
-from crypto_schemes.scheme import Scheme
-from tenants import digests
-from tenants.key_material import open_material
-from tenants.models import OPENING_STATES, Flow, Key, KeyringEpoch, KeyState
+from crypto_schemes.keys import Material
+from tenants import digests, flow_loading
+from tenants.models import Flow, KeyringEpoch
 from tenants.snapshot import FlowSnapshot, HeldKey
-from tenants.source_address import Network, parse_networks
+from tenants.source_address import Network
 
 __all__ = ["FlowSnapshot", "HeldKey", "Keyring", "Network", "keyring", "utc"]
 
@@ -84,12 +76,18 @@ class Keyring:
         # What no flow can be called never reaches the database (NUL, half a surrogate pair…).
         if not wire_id or not wire_id.isprintable() or len(wire_id) > _LONGEST_NAME:
             return None
-        return self._find((scheme, "wire_id", wire_id), _flow_with_wire_id)
+        return self._find(
+            (scheme, "wire_id", wire_id),
+            lambda: flow_loading.flow_with_wire_id(scheme, wire_id),
+        )
 
     def by_secret(self, scheme: str, purpose: str, secret: str) -> FlowSnapshot | None:
         """Return the enabled flow that accepts ``secret`` for ``purpose`` now, or None."""
         digest = digests.lookup_digest(scheme, purpose, secret)
-        snapshot = self._find((scheme, purpose, digest), _flow_with_secret)
+        snapshot = self._find(
+            (scheme, purpose, digest),
+            lambda: flow_loading.flow_with_secret(scheme, purpose, digest),
+        )
         if snapshot is None:
             return None
         accepted = snapshot.credentials(self._now()).accepted(purpose)
@@ -138,7 +136,7 @@ class Keyring:
 
     # -- how it works ----------------------------------------------------------------------
 
-    def _find(self, name: _Name, look_up: Callable[[_Name], str | None]) -> FlowSnapshot | None:
+    def _find(self, name: _Name, look_up: Callable[[], str | None]) -> FlowSnapshot | None:
         self._refresh()
         with self._lock:
             epoch = self._epoch
@@ -146,7 +144,7 @@ class Keyring:
             if flow_id is None and name in self._unknown_names:
                 return None
         if flow_id is None:
-            flow_id = look_up(name)
+            flow_id = look_up()
             with self._lock:
                 if epoch == self._epoch and flow_id is not None:
                     _keep(self._flow_by_name, name, flow_id, _NAMES_A_FLOW)
@@ -227,95 +225,19 @@ class Keyring:
         self._unknown_names.clear()
 
     def _load(self, flow_id: str) -> FlowSnapshot | None:
-        flow = (
-            Flow.objects.select_related("client")
-            .filter(pk=flow_id, is_enabled=True, client__is_enabled=True)
-            .first()
-        )
-        if flow is None:
-            with self._lock:
-                self._parsed.pop(flow_id, None)
-            return None
-        contract = flow.contract
-        rows = list(flow.keys.filter(state__in=OPENING_STATES).order_by(F("version").desc()))
-        material = self._materials(contract, flow_id, rows)
-        held: dict[str, list[HeldKey]] = {}
-        for row in sorted(rows, key=lambda key: key.state != KeyState.ACTIVE):
-            held.setdefault(row.purpose, []).append(
-                HeldKey(
-                    version=KeyVersion(
-                        id=str(row.pk),
-                        purpose=sys.intern(row.purpose),
-                        version=row.version,
-                        material=material[str(row.pk)],
-                        fingerprint=row.fingerprint,
-                    ),
-                    state=sys.intern(row.state),
-                    accept_until=row.accept_until.timestamp() if row.accept_until else None,
-                    made_at=row.created_at.timestamp(),
-                )
-            )
-        return FlowSnapshot(
-            id=flow_id,
-            client_id=str(flow.client_id),
-            client_slug=flow.client.slug,
-            scheme_name=flow.scheme,
-            address=flow.address,
-            identity=MappingProxyType(dict(flow.identity)),
-            options=_options(flow.scheme, json.dumps(flow.options, sort_keys=True)),
-            backend=flow.backend,
-            backend_class=flow.backend_class,
-            upstream_url=flow.upstream_url,
-            callback_url=flow.callback_url,
-            networks=parse_networks(flow.allowed_networks),
-            keys=MappingProxyType({purpose: tuple(keys) for purpose, keys in held.items()}),
-        )
-
-    def _materials(
-        self, contract: Scheme[Any], flow_id: str, rows: list[Key]
-    ) -> dict[str, Material]:
         with self._lock:
             known = self._parsed.get(flow_id, {})
-        materials = {str(row.pk): known.get(str(row.pk)) or _parse(contract, row) for row in rows}
+        snapshot = flow_loading.load(flow_id, known)
         with self._lock:
-            _keep(self._parsed, flow_id, materials)
-        return materials
-
-
-@lru_cache(maxsize=256)
-def _options(scheme: str, written: str) -> Any:
-    """Return validated options; most flows of a contract have the same ones, and share them."""
-    return registry.get(scheme).options_type.from_mapping(json.loads(written))
+            if snapshot is None:
+                self._parsed.pop(flow_id, None)
+            else:
+                _keep(self._parsed, flow_id, snapshot.materials)
+        return snapshot
 
 
 def _weight(snapshot: FlowSnapshot | None) -> int:
     return 0 if snapshot is None else snapshot.weight
-
-
-def _parse(contract: Scheme[Any], row: Key) -> Material:
-    stored = open_material(row)
-    # Validated in full when it was stored; the associated data vouches for it since.
-    return parse_material(contract.purpose(row.purpose), stored, trusted=True)
-
-
-def _flow_with_wire_id(name: _Name) -> str | None:
-    scheme, _, wire_id = name
-    flows = Flow.objects.filter(scheme=scheme, wire_id=wire_id).order_by("pk")
-    found = flows.values_list("id", flat=True).first()
-    return None if found is None else str(found)
-
-
-def _flow_with_secret(name: _Name) -> str | None:
-    scheme, purpose, digest = name
-    found = (
-        Key.objects.filter(
-            lookup_digest=digest, purpose=purpose, flow__scheme=scheme, state__in=OPENING_STATES
-        )
-        .order_by("pk")
-        .values_list("flow_id", flat=True)
-        .first()
-    )
-    return None if found is None else str(found)
 
 
 def _recall(cache: OrderedDict[_K, _V], name: _K) -> _V | None:

@@ -94,6 +94,12 @@ class FlowSnapshot:
         return _OF_FLOW + sum(_OF_KEY + _of_rsa(key.version.material, key.state) for key in held)
 
     @property
+    def materials(self) -> dict[str, Material]:
+        """Return the parsed keys by the id of their version."""
+        held = [key for keys in self.keys.values() for key in keys]
+        return {key.version.id: key.version.material for key in held}
+
+    @property
     def is_sandbox(self) -> bool:
         """Return whether the sandbox serves it; anything else is a live flow."""
         return self.backend == Backend.SANDBOX

@@ -8,7 +8,9 @@ stands (a column it is compared with or stored in), or be cast there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -36,3 +38,20 @@ def run(sql: str, values: Sequence[Any] = ()) -> Done:
     with database.cursor() as cursor:
         cursor.execute(sql, values)
         return Done(cursor.rowcount, cursor.fetchall() if cursor.description else [])
+
+
+def stored_uuid(text: str) -> UUID | str:
+    """Return the UUID ``text`` as a value: SQLite has no type for it. Raises ValueError."""
+    value = UUID(text)
+    return value if connections[DEFAULT_DB_ALIAS].vendor == "postgresql" else value.hex
+
+
+def uuid_of(value: Any) -> UUID:
+    """Return the UUID that was read as ``value``."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def moment(value: datetime | str) -> datetime:
+    """Return the time that was read as ``value``."""
+    read = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -167,7 +167,12 @@ class Key(models.Model):
     @property
     def at_rest_context(self) -> str:
         """Return the context that binds the material to this row."""
-        return f"tenants.key|{self.flow_id}|{self.purpose}|{self.version}"
+        return self.context_of(str(self.flow_id), self.purpose, self.version)
+
+    @staticmethod
+    def context_of(flow_id: str, purpose: str, version: int) -> str:
+        """Return the context that binds the material to the row of this version."""
+        return f"tenants.key|{flow_id}|{purpose}|{version}"
 
 
 class KeyUseDay(models.Model):

@@ -179,7 +179,7 @@ def test_a_rotation_parses_the_new_version_only(
         parsed.append(spec.name)
         return parse(spec, stored, trusted=trusted)
 
-    monkeypatch.setattr("tenants.keyring.parse_material", counting)
+    monkeypatch.setattr("tenants.flow_loading.parse_material", counting)
     lifecycle.generate_key(actor, flow, "app_secret")
     clock.at += 1.0
     after = ring.by_flow_id(str(flow.pk))
