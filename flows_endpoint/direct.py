@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, set_script_prefix
@@ -28,7 +28,7 @@ from django.utils.module_loading import import_string
 
 from flows_endpoint.views import ProtocolView
 
-#: Addresses of flows' own choice that are remembered; each has a few hundred bytes.
+#: Addresses that are not fixed and remembered all the same; each has a few hundred bytes.
 _MOST_REMEMBERED: Final = 2000
 
 _View = Callable[..., HttpResponse]
@@ -79,7 +79,7 @@ class ProtocolHandler(WSGIHandler):
         if found is None:
             return super().__call__(environ, start_response)
         request.found = found  # type: ignore[attr-defined]  # for the last of the chain
-        set_script_prefix(get_script_name(environ))
+        set_script_prefix(environ["SCRIPT_NAME"])  # as the request found it
         connection = connections[DEFAULT_DB_ALIAS]
         # Before: it may have grown old since. After: it may have broken.
         connection.close_if_unusable_or_obsolete()
@@ -105,7 +105,8 @@ def _answer_found(request: Any) -> HttpResponse:
 class Addresses:
     """Which of the contracts' views an address belongs to, in the order of the URL patterns.
 
-    Most addresses are fixed and stand in a table; only what is not among them is matched.
+    Most addresses are fixed and stand in a table; only what is not among them is matched, and what
+    came of that is remembered for some.
     """
 
     def __init__(self, patterns: Iterable[URLPattern | URLResolver]) -> None:
@@ -123,7 +124,7 @@ class Addresses:
             if prefix == "" and isinstance(pattern.pattern, RoutePattern) and not _is_fixed(pattern)
             if _is_protocol(pattern.callback)
         ]
-        self._otherwise = lru_cache(_MOST_REMEMBERED)(_resolved)
+        self._matched = lru_cache(_MOST_REMEMBERED)(self._match)
 
     def view_for(self, request: HttpRequest) -> Found | None:
         """Return the contract's view that takes ``request``, or None where none does."""
@@ -138,22 +139,18 @@ class Addresses:
 
         The result is shared: what is captured must not be changed.
         """
-        found = self._fixed.get(path)
-        if found is not None:
-            return found
+        return self._fixed.get(path) or self._matched(path)
+
+    def _match(self, path: str) -> Found | None:
         for pattern in self._variable:
             match = pattern.resolve(path[1:])
             if match is not None:
                 return Found(match.func, match.kwargs)
-        return self._otherwise(path)
-
-
-def _resolved(path: str) -> Found | None:
-    try:
-        match = get_resolver().resolve(path)
-    except Resolver404:
-        return None
-    return Found(match.func, match.kwargs) if _is_protocol(match.func) else None
+        try:
+            match = get_resolver().resolve(path)
+        except Resolver404:
+            return None
+        return Found(match.func, match.kwargs) if _is_protocol(match.func) else None
 
 
 def _flat(

@@ -25,7 +25,8 @@ def current() -> str:
 class RequestIdMiddleware:
     """Take a well-formed ``X-Request-Id`` from the caller, else make one; send it back.
 
-    The same for its trace (``traceparent``), which is not sent back.
+    The same for its trace (``traceparent``), which is not sent back. Where both are made, they
+    have the same id.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -35,11 +36,15 @@ class RequestIdMiddleware:
         """Serve ``request`` under its id."""
         # Not request.headers: that reads every header there is.
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
-        request.request_id = request_id  # type: ignore[attr-defined]
         span = trace.begin(
             request.META.get("HTTP_TRACEPARENT", ""), request.META.get("HTTP_TRACESTATE", "")
         )
+        if _ACCEPTED.fullmatch(given):
+            request_id = given
+        else:
+            # Of a trace that another began, this need not be the only request.
+            request_id = uuid.uuid4().hex if span.parent_id else span.trace_id
+        request.request_id = request_id  # type: ignore[attr-defined]
         token = _current.set(request_id)
         try:
             with trace.within(span):

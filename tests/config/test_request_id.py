@@ -13,6 +13,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from flows_endpoint.models import ExchangeRow
 from flows_endpoint.request_id import RequestIdFilter
+from tenants import trace
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +30,26 @@ def test_a_given_id_comes_back_and_stands_in_the_exchange_log(client: HttpClient
 def test_an_unusable_id_is_replaced(client: HttpClient, given: str) -> None:
     reply = client.get("/livez", headers={"X-Request-Id": given})
     assert re.fullmatch(r"[0-9a-f]{32}", reply["X-Request-Id"])
+
+
+def test_a_request_that_begins_a_trace_is_called_like_it(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = trace.begin()
+    monkeypatch.setattr(trace, "begin", lambda *_: begun)
+    assert client.get("/livez")["X-Request-Id"] == begun.trace_id
+
+
+def test_requests_of_one_trace_are_told_apart(client: HttpClient) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    ids = {
+        client.get("/livez", headers={"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"})[
+            "X-Request-Id"
+        ]
+        for _ in range(3)
+    }
+    assert len(ids) == 3
+    assert trace_id not in ids
 
 
 def test_log_lines_are_json_with_the_id(
