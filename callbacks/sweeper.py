@@ -1,7 +1,8 @@
-"""Each worker looks for due deliveries by itself, whatever the broker does.
+"""Each worker looks for what is due by itself, whatever beat and the broker do.
 
-Rings come over the broker and make deliveries prompt. Should every one of them be lost, or the
-broker be gone altogether, this thread of the worker still finds all that is due.
+Rings come over the broker and make work prompt. Should every one of them be lost, the broker be
+gone altogether, or the worker hear nothing more of it, this thread of the worker still finds all
+that is due: deliveries, and whatever else :func:`duty` was told of.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from celery import bootsteps
 
@@ -17,6 +19,18 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks; each is one query where nothing is due.
 SECONDS: Final = 5.0
+
+_Duty = TypeVar("_Duty", bound=Callable[[], object])
+_duties: list[Callable[[], object]] = []
+
+
+def duty(look: _Duty) -> _Duty:
+    """Have every worker call the decorated function too, before it looks for deliveries.
+
+    For work that rows say is due. Several workers call it at once, and rings do besides.
+    """
+    _duties.append(look)
+    return look
 
 
 class Sweeper(bootsteps.StartStopStep):
@@ -49,15 +63,23 @@ class Sweeper(bootsteps.StartStopStep):
 
 
 def sweep() -> None:
-    """Go on with replays and deliver what is due, unless a thread is at it; never raise."""
+    """Do what is due, go on with replays and deliver, unless a thread is at it; never raise."""
     from django.db import connections  # noqa: PLC0415 - the settings are read later
 
     from callbacks.tasks import deliver_due, go_on_with_replays  # noqa: PLC0415 - models load later
 
+    # What is due may be to queue deliveries.
+    looks: list[Callable[[], object]] = [*_duties, go_on_with_replays, deliver_due]
     try:
-        go_on_with_replays()
-        deliver_due()
-    except Exception as error:  # noqa: BLE001 - a database that is away comes back
-        logger.error("The look for due deliveries failed: %s", type(error).__name__)  # noqa: TRY400
+        for look in looks:
+            _try(look)
     finally:
         connections.close_all()
+
+
+def _try(look: Callable[[], object]) -> None:
+    try:
+        look()
+    except Exception as error:  # noqa: BLE001 - a database that is away comes back
+        name = getattr(look, "__name__", "work")
+        logger.error("The look for due work (%s) failed: %s", name, type(error).__name__)  # noqa: TRY400

@@ -7,11 +7,13 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
+from callbacks.sweeper import duty
 from flows_endpoint import exchange_log, housekeeping, sandbox_retention, timers, traffic
 from flows_endpoint.guards import attempts, replay
 from flows_endpoint.models import WorkerHeartbeat
 
 
+@duty
 @shared_task
 def run_due_timers() -> None:
     """Run the sandboxes' due work."""

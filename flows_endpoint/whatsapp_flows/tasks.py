@@ -7,6 +7,7 @@ from typing import Final
 
 from celery import shared_task
 
+from callbacks.sweeper import duty
 from flows_endpoint.whatsapp_flows import health, public_keys, update_work
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ LONGEST_ROUND: Final = 20.0
 RING_EXPIRES: Final = 60
 
 
+@duty
 @shared_task(expires=RING_EXPIRES, ignore_result=True)
 def process_updates() -> None:
     """Do what the stored updates mean."""
@@ -39,5 +41,5 @@ def ring() -> None:
     """Have some worker look for updates. A broker that is away delays them by seconds."""
     try:
         process_updates.delay()
-    except Exception as error:  # noqa: BLE001 - the rows are safe, and beat rings too
+    except Exception as error:  # noqa: BLE001 - the rows are safe, and workers look by themselves
         logger.warning("The broker cannot be rung: %s", type(error).__name__)

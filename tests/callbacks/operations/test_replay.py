@@ -15,6 +15,7 @@ from callbacks.claim import claim_due
 from callbacks.models import Delivery, Replay, Urgency
 from callbacks.operations import Selection, again
 from callbacks.settle import Finished
+from config.celery import app
 from tenants.actors import Actor, NotAllowedError
 from tenants.lifecycle import IssuedFlow, LifecycleError
 from tenants.models import AuditEntry, Flow
@@ -238,8 +239,42 @@ def test_the_sweeper_goes_on_with_replays(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(tasks, "go_on_with_replays", lambda: done.append("replays"))
     monkeypatch.setattr(tasks, "deliver_due", lambda: done.append("deliveries"))
     monkeypatch.setattr("django.db.connections.close_all", lambda: None)
+    monkeypatch.setattr(sweeper, "_duties", [])
     sweeper.sweep()
     assert done == ["replays", "deliveries"]
+
+
+def test_the_sweeper_does_what_else_it_was_told_of_whatever_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tasks, "go_on_with_replays", lambda: done.append("replays"))
+    monkeypatch.setattr(tasks, "deliver_due", lambda: done.append("deliveries"))
+    monkeypatch.setattr("django.db.connections.close_all", lambda: None)
+    monkeypatch.setattr(sweeper, "_duties", [])
+
+    @sweeper.duty
+    def breaks() -> None:
+        done.append("breaks")
+        raise ZeroDivisionError
+
+    @sweeper.duty
+    def works() -> None:
+        done.append("works")
+
+    sweeper.sweep()
+    assert done == ["breaks", "works", "replays", "deliveries"]
+    assert caplog.messages == ["The look for due work (breaks) failed: ZeroDivisionError"]
+
+
+def test_the_sweeper_knows_of_timers_and_updates() -> None:
+    """Both were acknowledged: neither may wait for a broker."""
+    app.loader.import_default_modules()  # as a worker does
+    names = {getattr(look, "name", "") for look in sweeper._duties}
+    assert names == {
+        "flows_endpoint.tasks.run_due_timers",
+        "flows_endpoint.whatsapp_flows.tasks.process_updates",
+    }
 
 
 def test_a_turn_that_is_over_leaves_the_rest(flow: Flow, actor: Actor) -> None:
