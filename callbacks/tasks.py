@@ -7,17 +7,14 @@ delivery, and a broker that is away stops nothing.
 
 from __future__ import annotations
 
-import logging
 import threading
-from typing import Any
 
 from celery import shared_task
 
 from callbacks import retention
 from callbacks.dispatcher import Round
+from callbacks.doorbell import doorbell
 from callbacks.slots import CALLS_AT_ONCE, Slots
-
-logger = logging.getLogger(__name__)
 
 #: Seconds after which a round claims nothing more, so that a worker gets round to other duties.
 LONGEST_ROUND = 20.0
@@ -62,16 +59,9 @@ def forget_old_deliveries() -> None:
 
 def ring() -> None:
     """Have some worker look for due deliveries. A broker that is away delays them by seconds."""
-    _ring(deliver_due)
+    doorbell.ring(deliver_due)
 
 
 def ring_replays() -> None:
     """Have some worker look for running replays."""
-    _ring(go_on_with_replays)
-
-
-def _ring(task: Any) -> None:
-    try:
-        task.delay()
-    except Exception as error:  # noqa: BLE001 - the rows are safe, and workers look by themselves
-        logger.warning("The broker cannot be rung: %s", type(error).__name__)
+    doorbell.ring(go_on_with_replays)

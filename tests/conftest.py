@@ -12,6 +12,7 @@ from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 
 from callbacks import dispatcher
+from callbacks.doorbell import doorbell
 from flows_endpoint.guards import attempts
 from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
@@ -77,6 +78,7 @@ def _fresh_process_memory(settings: Any) -> Iterator[None]:
 def _nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a round of deliveries end when nothing is due, rather than wait for the next seconds."""
     monkeypatch.setattr(dispatcher, "LOOKS_AHEAD", 0)
+    monkeypatch.setattr(doorbell, "_quiet_until", float("-inf"))
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from celery import shared_task
 
+from callbacks.doorbell import doorbell
 from callbacks.sweeper import duty
 from flows_endpoint.whatsapp_flows import health, public_keys, update_work
-
-logger = logging.getLogger(__name__)
 
 #: Seconds after which a round of updates ends, so that a worker gets round to other duties.
 LONGEST_ROUND: Final = 20.0
@@ -39,7 +37,4 @@ def check_public_keys() -> None:
 
 def ring() -> None:
     """Have some worker look for updates. A broker that is away delays them by seconds."""
-    try:
-        process_updates.delay()
-    except Exception as error:  # noqa: BLE001 - the rows are safe, and workers look by themselves
-        logger.warning("The broker cannot be rung: %s", type(error).__name__)
+    doorbell.ring(process_updates)
