@@ -10,10 +10,10 @@ implementing your endpoint" (data exchange response).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from crypto_schemes import json_text
 from crypto_schemes.errors import SealError
@@ -30,6 +30,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 _SCALARS: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool}
+
+#: Tells at once whether a value fits a schema. False is no more than a reason to look closely.
+Check: TypeAlias = Callable[[JSONValue], bool]
 
 
 class FlowJSONError(ValueError):
@@ -48,10 +51,12 @@ class FlowJSON:
 
     ``screens`` maps a screen id to its declared data (name to schema); ``routes`` a
     screen to those it may go on to, or None where the flow declares no routing model.
+    ``checks`` maps a screen id to a check of each member of its data.
     """
 
     screens: Mapping[str, Mapping[str, Any]]
     routes: Mapping[str, frozenset[str]] | None
+    checks: Mapping[str, Mapping[str, Check]] = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -64,7 +69,12 @@ class FlowJSON:
         if not isinstance(value, dict):
             raise FlowJSONError("a Flow JSON is an object")
         screens = _read_screens(value.get("screens"))
-        return cls(MappingProxyType(screens), _read_routes(value.get("routing_model"), screens))
+        checks = {
+            screen: {name: _check_of(schema) for name, schema in data.items()}
+            for screen, data in screens.items()
+        }
+        routes = _read_routes(value.get("routing_model"), screens)
+        return cls(MappingProxyType(screens), routes, MappingProxyType(checks))
 
     def reachable(self, request: FlowRequest) -> frozenset[str]:
         """Return the screens a reply to ``request`` may show.
@@ -141,14 +151,53 @@ def _check_schema(schema: JSONValue, path: str) -> None:
         _check_schema(schema["items"], f"{path}[]")
 
 
+def _check_of(schema: Mapping[str, Any]) -> Check:
+    """Return the check of ``schema``: it says True of nothing that :func:`_misfit` objects to.
+
+    Replies hold long lists of small objects; walking their schema for each takes twice as long.
+    """
+    kind: str = schema["type"]
+    if kind == "object":
+        return _check_of_object(schema)
+    if kind == "array" and "items" in schema:
+        item = _check_of(schema["items"])
+        return lambda value: type(value) is list and all(map(item, value))
+    types = _TYPES[kind]
+    return lambda value: type(value) in types
+
+
+def _check_of_object(schema: Mapping[str, Any]) -> Check:
+    properties = schema.get("properties", {})
+    required = frozenset(schema.get("required", ()))
+    members = tuple(
+        [
+            (name, name in required, _SCALARS.get(inner["type"]), _check_of(inner))
+            for name, inner in properties.items()
+        ]
+    )
+    undescribed = required - properties.keys()
+
+    def fits(value: JSONValue) -> bool:
+        if type(value) is not dict or (undescribed and not undescribed <= value.keys()):
+            return False
+        for name, is_required, scalar, check in members:
+            if name in value:
+                member = value[name]
+                if type(member) is not scalar and not check(member):
+                    return False
+            elif is_required:
+                return False
+        return True
+
+    return fits
+
+
 def _misfit(value: JSONValue, schema: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return where inside ``value`` it first breaks ``schema``, and how; None where it does not.
 
-    The place is put together on the way back, for most values have none to tell.
+    The place is put together on the way back.
     """
     kind: str = schema["type"]
-    if type(value) is _SCALARS.get(kind):  # nearly all of them
-        return None
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
         return "", f"must be of type {kind}."
     if isinstance(value, dict):
@@ -212,10 +261,10 @@ def _check_screen(
             "Add the step to the routing_model of the flow, or choose another screen.",
         )
     stays = screen == request.screen or "error_message" in data
-    for name, schema in flow.screens[screen].items():
+    for name, fits in flow.checks[screen].items():
         if name not in data:
             if stays:
                 continue
             raise ReplyError(f"data.{name} is missing; the screen {screen} declares it.")
-        if found := _misfit(data[name], schema):
+        if not fits(data[name]) and (found := _misfit(data[name], flow.screens[screen][name])):
             raise ReplyError(f"data.{name}{found[0]} {found[1]}")

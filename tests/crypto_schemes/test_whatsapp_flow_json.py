@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crypto_schemes.json_text import JSONValue
+from crypto_schemes.whatsapp_flows import flow_json
 from crypto_schemes.whatsapp_flows.flow_json import FlowJSON, FlowJSONError, ReplyError, check_reply
 from crypto_schemes.whatsapp_flows.payload import FlowRequest
 from tests.crypto_schemes.strategies import json_values
@@ -157,6 +159,71 @@ def test_no_reply_raises_anything_but_a_reply_error(reply: JSONValue) -> None:
     for flow in (None, FLOW):
         with pytest.raises(ReplyError):
             check_reply(reply, _request(), flow)
+
+
+_NAMES = st.sampled_from(["id", "title", "on"])
+
+
+def _schemas() -> st.SearchStrategy[dict[str, Any]]:
+    scalars = st.sampled_from(["string", "number", "integer", "boolean", "object", "array"])
+    return st.recursive(
+        scalars.map(lambda kind: {"type": kind}),
+        lambda inner: (
+            st.fixed_dictionaries({"type": st.just("array"), "items": inner})
+            | st.fixed_dictionaries(
+                {"type": st.just("object")},
+                optional={
+                    "properties": st.dictionaries(_NAMES, inner),
+                    "required": st.lists(_NAMES),
+                },
+            )
+        ),
+        max_leaves=6,
+    )
+
+
+def _fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return values of which most fit, and of the others most in all but one place."""
+    kind = schema["type"]
+    made: dict[str, st.SearchStrategy[Any]] = {
+        "string": st.text(max_size=3),
+        "number": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+        "integer": st.integers(),
+        "boolean": st.booleans(),
+    }
+    if kind == "array":
+        inner = _fitting(schema["items"]) if "items" in schema else json_values(4)
+        value: st.SearchStrategy[Any] = st.lists(inner, max_size=4)
+    elif kind == "object":
+        properties = schema.get("properties", {})
+        members = {name: _fitting(inner) for name, inner in properties.items()}
+        needed = {name: members.pop(name, st.just(1)) for name in schema.get("required", [])}
+        value = st.fixed_dictionaries(needed, optional=members)
+    else:
+        value = made[kind]
+    other: st.SearchStrategy[Any] = st.sampled_from(
+        [None, True, 0, 1.5, "", [], {}, [{}], {"id": 1}]
+    )
+    return st.integers(0, 9).flatmap(lambda chance: other if chance == 0 else value)
+
+
+@given(data=st.data(), schema=_schemas())
+def test_the_quick_check_says_what_the_walk_says(data: st.DataObject, schema: Any) -> None:
+    definition = {"screens": [{"id": "A", "data": {"x": schema}}]}
+    fits = FlowJSON.parse(json.dumps(definition)).checks["A"]["x"]
+    value = data.draw(_fitting(schema))
+    assert fits(value) is (flow_json._misfit(value, schema) is None)
+
+
+def test_values_of_a_backend_that_are_more_than_their_type_still_fit() -> None:
+    class Text(str):
+        __slots__ = ()
+
+    class Members(dict[str, Any]):
+        pass
+
+    slots = [Members(id=Text("a"), enabled=True)]
+    check_reply(_reply("SECOND", SECOND | {"when": Text("now"), "slots": slots}), _request(), FLOW)
 
 
 def test_without_a_routing_model_every_screen_follows() -> None:
