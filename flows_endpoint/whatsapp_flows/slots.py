@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.conf import settings
@@ -105,14 +106,14 @@ class Bookings:
 
 def look_up(flow_id: str, selection: Selection, token_digest: str) -> Bookings:
     """Return the bookings that matter to a request; at most one query."""
-    by_digest = {}
+    by_digest: Mapping[str, str] = {}
     if selection.date:
-        by_digest = {
-            slot_digest(flow_id, selection.branch, selection.date, time): time
-            for time in _offered(
-                settings.SANDBOX_SEED, _TAKEN_BEFOREHAND, flow_id, selection.branch, selection.date
-            )
-        }
+        by_digest = _offered(
+            settings.SANDBOX_SEED,
+            _TAKEN_BEFOREHAND,
+            digests.internal_secret("lookup"),
+            (flow_id, selection.branch, selection.date),
+        )
     conditions: list[str] = []
     values: list[str] = []
     if by_digest:
@@ -137,24 +138,40 @@ def slot_digest(flow_id: str, branch: str, day: str, time: str) -> str:
 
 
 def appointment_data(selection: Selection, today: date, free: frozenset[str]) -> dict[str, Any]:
-    """Return the data of the screen APPOINTMENT; ``free`` are the hours of the day chosen."""
-    branches = SERVICES[selection.service][1] if selection.service else tuple(BRANCHES)
+    """Return the data of the screen APPOINTMENT; ``free`` are the hours of the day chosen.
+
+    The lists in it are everybody's: they must not be changed.
+    """
     return {
-        "services": [_item(name, SERVICES[name][0]) for name in SERVICES],
-        "branches": [_item(name, BRANCHES[name]) for name in branches],
+        "services": _services(),
+        "branches": _branches(selection.service),
         "is_branch_enabled": bool(selection.service),
-        "dates": [_item(day, title) for day, title in _titled(open_days(today))],
+        "dates": _dates(today),
         "is_date_enabled": bool(selection.branch),
-        "times": [
-            _item(time, time) | {"enabled": bool(selection.date) and time in free} for time in TIMES
-        ],
+        "times": _times(free if selection.date else frozenset()),
         "is_time_enabled": bool(selection.date),
     }
 
 
+@lru_cache
+def _services() -> list[dict[str, Any]]:
+    return [_item(name, title) for name, (title, _) in SERVICES.items()]
+
+
+@lru_cache
+def _branches(service: str) -> list[dict[str, Any]]:
+    names = SERVICES[service][1] if service else tuple(BRANCHES)
+    return [_item(name, BRANCHES[name]) for name in names]
+
+
 @lru_cache(maxsize=4)
-def _titled(days: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple([(day, _day_title(date.fromisoformat(day))) for day in days])
+def _dates(today: date) -> list[dict[str, Any]]:
+    return [_item(day, _day_title(date.fromisoformat(day))) for day in open_days(today)]
+
+
+@lru_cache(maxsize=256)
+def _times(free: frozenset[str]) -> list[dict[str, Any]]:
+    return [_item(time, time) | {"enabled": time in free} for time in TIMES]
 
 
 def _item(name: str, title: str) -> dict[str, Any]:
@@ -168,10 +185,18 @@ def _day_title(day: date) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _offered(seed: str, share: int, flow_id: str, branch: str, day: str) -> tuple[str, ...]:
-    """Return the hours that nobody had before the first booking; ``share`` of 256 are taken."""
+def _offered(
+    seed: str, share: int, secret: bytes, place: tuple[str, str, str]
+) -> Mapping[str, str]:
+    """Return the hours that nobody had before the first booking by the digests of their slots.
+
+    ``share`` of 256 are taken, at the flow, branch and day of ``place``. ``secret`` is what
+    the digests are made with: they are remembered with it.
+    """
+    flow_id, branch, day = place
     stories = {
         time: mac.sha256(seed.encode("utf-8"), f"{flow_id}|{branch}|{day}|{time}".encode())
         for time in TIMES
     }
-    return tuple([time for time, story in stories.items() if story[0] >= share])
+    free = [time for time, story in stories.items() if story[0] >= share]
+    return MappingProxyType({slot_digest(flow_id, branch, day, time): time for time in free})
