@@ -108,7 +108,7 @@ def read_request(payload: JSONValue) -> FlowRequest:
         raise _malformed()
     error = read_error(payload)
     version, action = payload.get("version"), payload.get("action")
-    screen, data, token = (payload.get(name) for name in ("screen", "data", "flow_token"))
+    screen, data, token = payload.get("screen"), payload.get("data"), payload.get("flow_token")
     if (
         not isinstance(version, str)
         or version not in _VERSIONS

@@ -38,6 +38,8 @@ MAX_BODY = 10 * 1024 * 1024
 AES_KEY = 16
 IV = 16
 
+#: Each byte with every bit inverted.
+_INVERTED = bytes(range(255, -1, -1))
 _PADDING = rsa.RSAPadding.OAEP_SHA256
 #: Below every 2048-bit modulus, so that decrypting it costs what any block costs.
 _DUMMY_BLOCK = b"\x01" * 256
@@ -54,7 +56,7 @@ class Session:
     @property
     def reply_iv(self) -> bytes:
         """Return the IV of the reply: every bit inverted."""
-        return bytes(byte ^ 0xFF for byte in self.iv)
+        return self.iv.translate(_INVERTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,14 @@ class WhatsAppFlows(Scheme[WhatsAppFlowsOptions]):
         now: float,
     ) -> SealedReply:
         """Encrypt ``payload`` under the request's AES key and inverted IV."""
+        return self.seal_text(write_json(payload), opened)
+
+    def seal_text(self, text: bytes, opened: OpenedRequest) -> SealedReply:
+        """Return what :meth:`seal_reply` returns, for a payload that is written as JSON already."""
         if not isinstance(opened.context, Session):
             raise SealError("The request to answer was not opened by this scheme.")
         session = opened.context
-        sealed = aes.gcm_encrypt(session.key, session.reply_iv, write_json(payload))
+        sealed = aes.gcm_encrypt(session.key, session.reply_iv, text)
         return SealedReply(
             body=base64_text.encode(sealed).encode("ascii"), content_type="text/plain"
         )

@@ -44,8 +44,6 @@ DEFAULT_TOKEN_MESSAGE: Final = "This form is no longer available."
 LONGEST_REPORT: Final = 10_000
 #: The member of a service's last answer that says who gets the summary; no phone sees it.
 SUMMARY_TO: Final = "summary_to"
-_PONG: Final[JSONValue] = {"data": {"status": "active"}}
-_NOTED: Final[JSONValue] = {"data": {"acknowledged": True}}
 
 
 class _Hold(Enum):
@@ -57,12 +55,27 @@ class _Hold(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Unfinished(Answer):
+class _Written(Answer):
+    """An answer and its JSON text, which is written once."""
+
+    text: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfinished(_Written):
     """An answer whose step is written down in the statement that marks what is sealed."""
 
     step: steps.Step
-    text: bytes = field(repr=False)
     hold: _Hold
+
+
+def _written(payload: JSONValue) -> _Written:
+    """Return the answer with its text. Raises SealError for what JSON cannot say."""
+    return _Written(payload, write_json(payload))
+
+
+_PONG: Final = _written({"data": {"status": "active"}})
+_NOTED: Final = _written({"data": {"acknowledged": True}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +121,14 @@ class WhatsAppFlowsProtocol(Protocol):
 
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
-    ) -> Answer:
+    ) -> _Written:
         """Answer health checks and error notifications here, everything else by the backend."""
         request: FlowRequest = exchange.said
         if request.is_ping:
-            return Answer(_PONG)
+            return _PONG
         if request.error:
             _keep_report(flow, request, exchange.received_at)
-            return Answer(_NOTED)
+            return _NOTED
         try:
             return self._serve(exchange, flow, opened, backend, request)
         except Refusal as refusal:
@@ -155,20 +168,19 @@ class WhatsAppFlowsProtocol(Protocol):
         opened: OpenedRequest,
         backend: Backend,
         request: FlowRequest,
-    ) -> Answer:
+    ) -> _Written:
         """Have the backend serve the step, or return the first reply to it."""
         step = steps.step_of(flow, request) if steps.is_remembered(flow, request) else None
         if backend.atomic and not exchange.in_transaction:
             return self._ask_safely(exchange, flow, opened, backend, step)
         if step is not None and (first := steps.begin(flow, step, atomic=backend.atomic)):
-            return Answer(first.payload)
+            return _written(first.payload)
         try:
             answer, recipient = self._ask(exchange, flow, opened, backend)
-            text = write_json(answer.payload)  # what cannot be sealed completes nothing
             if answer.payload["screen"] == SUCCESS:
                 with nullcontext() if backend.atomic else transaction.atomic():
                     if step is not None and not backend.atomic:
-                        steps.finish(step, text, flow.options.retry_window)
+                        steps.finish(step, answer.text, flow.options.retry_window)
                     _announce(exchange, flow, request, answer.payload, recipient)
                 if not backend.atomic:
                     return answer
@@ -180,7 +192,7 @@ class WhatsAppFlowsProtocol(Protocol):
         if step is None:
             return answer
         hold = _Hold.TRANSACTION if backend.atomic else _Hold.LEASE
-        return _Unfinished(answer.payload, step, text, hold)
+        return _Unfinished(answer.payload, answer.text, step, hold)
 
     def _ask_safely(
         self,
@@ -189,7 +201,7 @@ class WhatsAppFlowsProtocol(Protocol):
         opened: OpenedRequest,
         backend: Backend,
         step: steps.Step | None,
-    ) -> Answer:
+    ) -> _Written:
         """Have the backend answer what changes nothing; nobody has to hold the step."""
         try:
             answer, _ = self._ask(exchange, flow, opened, backend)
@@ -198,19 +210,20 @@ class WhatsAppFlowsProtocol(Protocol):
                 raise Refusal(Reason.INTERNAL, step="a safe step ended the form")
         except Refusal:
             if step is not None and (first := steps.first_reply(step)):
-                return Answer(first.payload)
+                return _written(first.payload)
             raise
         if step is None:
             return answer
-        return _Unfinished(answer.payload, step, write_json(answer.payload), _Hold.NOTHING)
+        return _Unfinished(answer.payload, answer.text, step, _Hold.NOTHING)
 
     def _ask(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
-    ) -> tuple[Answer, str]:
+    ) -> tuple[_Written, str]:
         """Return the backend's answer, which a phone can show, and who gets the summary."""
         answer, recipient = _take_recipient(flow, backend.handle(self.call(exchange, flow, opened)))
         _refuse_unusable(answer.payload, exchange.said, flow)
-        return answer, recipient
+        # Before anything is completed: not everything can be sealed.
+        return _written(answer.payload), recipient
 
     def seal(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer
@@ -218,9 +231,10 @@ class WhatsAppFlowsProtocol(Protocol):
         """Return the sealed reply. Raises Refusal when another went out under this AES key."""
         if isinstance(answer, _Unfinished):
             return self._seal_and_remember(exchange, flow, opened, answer)
-        reply = self._sealed(exchange, flow, opened, answer)
+        text = answer.text if isinstance(answer, _Written) else write_json(answer.payload)
+        reply = _sealed(opened, text)
         # The two fixed replies are the same every time.
-        is_fixed = answer.payload is _PONG or answer.payload is _NOTED
+        is_fixed = answer is _PONG or answer is _NOTED
         if not is_fixed and not sealings.is_first(opened, reply.body):
             raise Refusal(Reason.REPLAYED, step=sealings.STEP)
         return reply
@@ -231,7 +245,7 @@ class WhatsAppFlowsProtocol(Protocol):
         """Return the sealed reply of a step, remembered; or the first one, if another was first."""
         step, window = answer.step, flow.options.retry_window
         try:
-            reply = self._sealed(exchange, flow, opened, answer)
+            reply = _sealed(opened, answer.text)
             if answer.hold is _Hold.NOTHING:
                 writing = steps.remembering(flow, step, answer.text, window)
             else:
@@ -244,19 +258,10 @@ class WhatsAppFlowsProtocol(Protocol):
             raise
         if answer.hold is _Hold.NOTHING:
             if first := steps.first_reply(step):
-                return self.seal(exchange, flow, opened, Answer(first.payload))
+                return self.seal(exchange, flow, opened, _written(first.payload))
             if not steps.abandon(step):  # there is none, and it is not ours
                 raise Refusal(Reason.UNAVAILABLE, step=steps.IN_PROGRESS)
         raise Refusal(Reason.REPLAYED, step=sealings.STEP)
-
-    def _sealed(
-        self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer
-    ) -> HttpReply:
-        credentials = flow.credentials(exchange.received_at)
-        reply = SCHEME.seal_reply(
-            answer.payload, opened, credentials, flow.options, now=exchange.received_at
-        )
-        return HttpReply(200, reply.body, reply.content_type)
 
     def after_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
         """Mark the message of a 427 as sealed: what the transaction marked is undone by now."""
@@ -278,6 +283,11 @@ class WhatsAppFlowsProtocol(Protocol):
         status = status_of(refusal.reason)
         headers = {"Allow": "POST"} if refusal.reason is Reason.METHOD else {}
         return HttpReply(status, content_type="", headers=headers, code=status)
+
+
+def _sealed(opened: OpenedRequest, text: bytes) -> HttpReply:
+    reply = SCHEME.seal_text(text, opened)
+    return HttpReply(200, reply.body, reply.content_type)
 
 
 def _refuse_unusable(payload: JSONValue, request: FlowRequest, flow: FlowSnapshot) -> None:

@@ -69,8 +69,8 @@ class AppointmentSandbox(Backend):
 
     def is_safe(self, operation: str, payload: JSONValue) -> bool:
         """Return whether it is not the step that books."""
-        request = read_request(payload)
-        return request.action != DATA_EXCHANGE or request.screen != _BOOKS
+        books: bool = payload["action"] == DATA_EXCHANGE and payload.get("screen") == _BOOKS
+        return not books
 
     def handle(self, call: Call) -> Answer:
         """Return the next screen. Raises Refusal with code 427 for a used or expired token."""
