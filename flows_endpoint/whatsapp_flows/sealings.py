@@ -24,7 +24,7 @@ from crypto_schemes.errors import SealError
 from crypto_schemes.whatsapp_flows import Session
 from flows_endpoint import rows
 from flows_endpoint.whatsapp_flows.models import SealMark
-from flows_endpoint.whatsapp_flows.steps import Statement
+from flows_endpoint.whatsapp_flows.steps import Statement, stored_id
 from tenants import digests
 from tenants.models import ENDED_STATES, Key
 
@@ -75,9 +75,7 @@ def _mark(opened: OpenedRequest, sealed: bytes) -> list[Any]:
     if not isinstance(session, Session) or version is None:
         raise SealError("The request to answer was not opened by this scheme.")
     name = digests.lookup_digest("whatsapp_flows", "session", (session.key + session.iv).hex())
-    # Raw SQL does not know how this database writes a UUID; the field does.
-    key = Key._meta.pk.get_db_prep_value(version.id, connection)
-    return [name, hashlib.sha256(sealed).hexdigest(), key]
+    return [name, hashlib.sha256(sealed).hexdigest(), stored_id(version.id)]
 
 
 def forget_ended(now: float) -> int:

@@ -19,6 +19,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -40,6 +41,8 @@ _MARGIN: Final = 15.0
 #: Seconds to wait for another request's reply; the phone gives up after ten.
 PATIENCE: Final = 8.0
 _PAUSE: Final = 0.1
+#: One way to write the data of a step.
+_SORTED: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 #: What the operator reads where nobody finished the step.
 IN_PROGRESS: Final = "same step in progress"
 
@@ -144,7 +147,7 @@ def remembering(flow: FlowSnapshot, step: Step, text: bytes, window: int) -> Sta
     now = time.time()
     return Statement(
         _TAKE,
-        [step.name, _stored(flow.id), step.owner, _sealed(step.name, text), now + window, now],
+        [step.name, stored_id(flow.id), step.owner, _sealed(step.name, text), now + window, now],
         decides=True,
     )
 
@@ -162,20 +165,26 @@ def forget_expired(now: float) -> int:
 def _take(flow_id: str, step: Step) -> bool:
     now = time.time()
     lease = settings.UPSTREAM_CONNECT_SECONDS + settings.UPSTREAM_READ_SECONDS + _MARGIN
-    return rows.changes_one(_TAKE, [step.name, _stored(flow_id), step.owner, b"", now + lease, now])
+    return rows.changes_one(
+        _TAKE, [step.name, stored_id(flow_id), step.owner, b"", now + lease, now]
+    )
 
 
 def _sealed(name: str, text: bytes) -> bytes:
     return at_rest.seal(text, StepReply.context_of(name))
 
 
-def _stored(flow_id: str) -> Any:
-    """Return the id as this database writes it: raw SQL does not know; the field does."""
-    return Flow._meta.pk.get_db_prep_value(flow_id, connection)
+@lru_cache(maxsize=4096)
+def stored_id(row_id: str) -> Any:
+    """Return the id of a flow or a key as this database writes it.
+
+    Raw SQL does not know; the field does, and takes a while to say.
+    """
+    return Flow._meta.pk.get_db_prep_value(row_id, connection)
 
 
 def _name(flow_id: str, request: FlowRequest) -> str:
     # Member order may differ from one sending to the next.
-    data = json.dumps(request.data, sort_keys=True, separators=(",", ":")).encode()
+    data = _SORTED(request.data).encode()
     parts = [flow_id, request.flow_token, request.screen, hashlib.sha256(data).hexdigest()]
     return digests.lookup_digest("whatsapp_flows", "step", json.dumps(parts))

@@ -11,8 +11,6 @@ import pytest
 from callbacks.models import Delivery
 from flows_endpoint.whatsapp_flows import slots
 from flows_endpoint.whatsapp_flows.models import Appointment
-from tenants import at_rest, digests
-from tenants.models import InternalSecret
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone
 from tests.flows_endpoint.whatsapp_flows.platform import (
     TOKEN,
@@ -323,30 +321,3 @@ def test_the_summary_text_goes_out_with_the_callback(make_phone: MakePhone) -> N
     phone.step("SUMMARY", {**_chosen(), **PERSON, "terms": True})
     summary = opened_json(Delivery.objects.get())["summary"]
     assert summary == f"Thank you! Repair at North Street, {_day()} 10:00. "
-
-
-def test_what_is_booked_is_found_by_the_key_of_the_database_at_hand(phone: Phone) -> None:
-    chosen = {"service": "repair", "branch": "north", "date": _day()}
-    assert "10:00" in _free_times(phone, chosen)
-    secret = InternalSecret.objects.get(name="lookup")
-    secret.sealed = at_rest.seal(bytes(32), secret.at_rest_context)
-    secret.save()
-    digests.forget_cached()
-    flow_id = str(phone.flow.pk)
-    Appointment.objects.create(
-        flow_id=flow_id,
-        slot_digest=slots.slot_digest(flow_id, "north", _day(), "10:00"),
-        body=b"",
-    )
-    assert "10:00" not in _free_times(phone, chosen)
-
-
-def test_one_users_answers_leave_the_form_as_it_was_for_the_next(phone: Phone) -> None:
-    def first() -> Any:
-        return phone.step("", {}, action="INIT").value
-
-    before = first()
-    for data in ({"trigger": "date", **_chosen()}, _chosen(date=""), _chosen()):
-        phone.step("APPOINTMENT", data)
-    phone.step("SUMMARY", {**_chosen(), **PERSON, "terms": True}, token="another")
-    assert first() == before

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 import pytest
 
 from callbacks.models import Delivery
+from crypto_schemes.whatsapp_flows.payload import FlowRequest
 from flows_endpoint import housekeeping, tasks
 from flows_endpoint.whatsapp_flows import steps
 from flows_endpoint.whatsapp_flows.models import Appointment, StepReply
-from tenants import at_rest
+from tenants import at_rest, digests
+from tenants.keyring import keyring
 from tests.flows_endpoint.whatsapp_flows import test_appointment_story as story
 from tests.flows_endpoint.whatsapp_flows.conftest import MakePhone, calls
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
@@ -45,6 +48,19 @@ def test_another_step_is_served_by_itself(scripted: MakePhone, changed: dict[str
     one: dict[str, Any] = {"screen": "FORM", "data": {"a": 1}}
     phone.step(**one)
     assert phone.step(**one | changed).value["data"] == {"n": 2}
+
+
+def test_a_step_has_the_name_it_had_in_earlier_releases(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "internal_secret", lambda _: bytes(32))
+    flow = keyring.by_flow_id(str(phone.flow.pk))
+    assert flow is not None
+    request = FlowRequest(
+        "3.0", "data_exchange", "FORM", 'ft "é"', {"b": [1.5, None], "a": {"é": True, "Z": "/"}}
+    )
+    step = steps.step_of(dataclasses.replace(flow, id="a-flow"), request)
+    assert step.name == "8922977a047c121aa204c7a5eba332e5f0b45ee03cd859de4db3d48c52b14b6f"
 
 
 @pytest.mark.parametrize("action", ["INIT", "BACK"])
