@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import lru_cache
 
 from django.db import IntegrityError, connection, transaction
 
@@ -17,6 +18,8 @@ from tenants import at_rest
 from tenants.models import InternalSecret
 
 _SIZE = 32
+#: By the secret itself, so that nothing stays of one that is read anew.
+_under = lru_cache(maxsize=4)(mac.under)
 _lock = threading.Lock()
 _cache: dict[str, bytes] = {}
 #: Made here in a transaction that may yet be undone: to be read again until it is not.
@@ -65,7 +68,7 @@ def _load_or_make(name: str) -> bytes:
 def lookup_digest(scheme: str, purpose: str, secret: str) -> str:
     """Return the 64 hex digits under which a locating secret is indexed."""
     message = f"{scheme}|{purpose}|{secret}".encode("utf-8", "surrogatepass")
-    return mac.sha256(internal_secret("lookup"), message).hex()
+    return _under(internal_secret("lookup"))(message).hex()
 
 
 def fingerprint(purpose: str, secret: bytes) -> str:

@@ -10,7 +10,8 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 
-from tenants import digests
+from crypto_schemes.ciphers import mac
+from tenants import at_rest, digests
 from tenants.at_rest import AtRestError
 from tenants.lifecycle import IssuedFlow
 from tenants.master_keys import MasterKeys
@@ -82,6 +83,18 @@ def test_digests_tell_scheme_purpose_and_secret_apart() -> None:
     assert all(len(digest) == 64 for digest in made)
     assert digests.lookup_digest(*inputs[0]) == digests.lookup_digest(*inputs[0])
     assert digests.fingerprint("a", b"x") != digests.fingerprint("b", b"x")
+
+
+@pytest.mark.usefixtures("migrated")
+def test_digests_are_made_with_the_key_of_the_database_at_hand() -> None:
+    before = digests.lookup_digest("isu", "pass_key", "a")
+    row = InternalSecret.objects.get(name="lookup")
+    row.sealed = at_rest.seal(bytes(32), row.at_rest_context)
+    row.save()
+    assert digests.lookup_digest("isu", "pass_key", "a") == before
+    digests.forget_cached()
+    now = mac.sha256(bytes(32), b"isu|pass_key|a").hex()
+    assert digests.lookup_digest("isu", "pass_key", "a") == now != before
 
 
 @pytest.mark.django_db
