@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+_SHA256 = SHA256()
+
 
 def sha256(key: bytes, data: bytes) -> bytes:
     """Return the 32-byte HMAC-SHA-256 of ``data``."""
-    return hmac.digest(key, data, hashlib.sha256)
+    state = HMAC(key, _SHA256)
+    state.update(data)
+    return state.finalize()
 
 
 def under(key: bytes) -> Callable[[bytes], bytes]:
     """Return :func:`sha256` with this ``key``, made ready: for a key with many short texts."""
-    ready = HMAC(key, SHA256())
+    ready = HMAC(key, _SHA256)
 
     def sha256_of(data: bytes) -> bytes:
         state = ready.copy()
