@@ -64,15 +64,19 @@ def decrypt(key: RSAPrivateKey, block: bytes, padding: RSAPadding | str) -> byte
         raise RSADecryptionError("the RSA block cannot be decrypted") from None
 
 
-def block_in_range(key: RSAPrivateKey, block: bytes) -> bool:
+def modulus(key: RSAPrivateKey) -> bytes:
+    """Return the modulus, big-endian, in as many bytes as the key's blocks have."""
+    return key.public_key().public_numbers().n.to_bytes((key.key_size + 7) // 8)
+
+
+def block_in_range(modulus: bytes, block: bytes) -> bool:
     """Return whether ``block`` has the modulus' length and a value below it.
 
     Any other block is refused without an RSA operation (RFC 8017 §7.1.2), which is much faster
     than the failures that come after one: a caller that owes every sender the same work has
     to make up for it. All of this is public: no key is needed to know it.
     """
-    modulus = key.public_key().public_numbers().n
-    return len(block) == (key.key_size + 7) // 8 and int.from_bytes(block, "big") < modulus
+    return len(block) == len(modulus) and block < modulus
 
 
 def private_to_der(key: RSAPrivateKey) -> bytes:

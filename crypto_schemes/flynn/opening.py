@@ -189,7 +189,7 @@ def _unwrap(version: KeyVersion, block: bytes | None, padding: RSAPadding) -> tu
     that is reported wrong a text nobody knows, so that all ways cost the same.
     """
     key = version.rsa_private
-    fits = block is not None and rsa.block_in_range(key, block)
+    fits = block is not None and rsa.block_in_range(version.rsa_modulus, block)
     if block is None or not fits:
         # A leading zero keeps it below the modulus.
         block = b"\0" + secrets.token_bytes((key.key_size + 7) // 8 - 1)

@@ -124,7 +124,7 @@ def attempt(
     block, ciphertext = _decoded(wrapped_key), _decoded(encrypted_value)
     if block is None or ciphertext is None:
         failures.append("base64")
-    if block is None or not rsa.block_in_range(key, block):
+    if block is None or not rsa.block_in_range(version.rsa_modulus, block):
         failures.append("rsa")
         block = _stand_in_block(key)
     try:

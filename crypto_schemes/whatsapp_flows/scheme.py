@@ -307,7 +307,7 @@ def _unwrap(version: KeyVersion, block: bytes) -> tuple[bool, bytes]:
     sender could tell a failed unwrapping from a failed tag.
     """
     key = version.rsa_private
-    usable = rsa.block_in_range(key, block)
+    usable = rsa.block_in_range(version.rsa_modulus, block)
     stand_in = secrets.token_bytes(AES_KEY)
     try:
         unwrapped = rsa.decrypt(key, block if usable else _DUMMY_BLOCK, _PADDING)
