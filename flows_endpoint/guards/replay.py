@@ -16,7 +16,6 @@ import logging
 import secrets
 import time
 from dataclasses import dataclass
-from functools import cache
 
 import redis
 from django.conf import settings
@@ -24,6 +23,7 @@ from django.db import DatabaseError
 
 from flows_endpoint import rows
 from flows_endpoint.exchange import Reason, Refusal
+from flows_endpoint.guards import own_connection
 from flows_endpoint.models import ReplayMark
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Claim:
             ReplayMark.objects.filter(name=self.name, owner=self.owner).delete()
             return
         try:
-            _redis().eval(_RELEASE, 1, self.name, self.owner)
+            own_connection.ask("EVAL", _RELEASE, 1, self.name, self.owner)
         except redis.RedisError:
             logger.warning("A replay claim could not be released; it expires by itself.")
 
@@ -92,7 +92,8 @@ def claim(
     if settings.REDIS_URL and not durable:
         name = f"sealgate:once:{digest}"
         try:
-            won = _redis().set(name, owner, nx=True, px=max(1, int(seconds * 1000)))
+            milliseconds = max(1, int(seconds * 1000))
+            won = own_connection.ask("SET", name, owner, "NX", "PX", milliseconds)
         except redis.RedisError:
             raise Refusal(Reason.UNAVAILABLE, step="replay guard") from None
         return Claim(name, owner, in_redis=True) if won else None
@@ -110,10 +111,3 @@ def forget_expired(now: float) -> int:
 
 def _digest(flow_id: str, kind: str, thing: bytes) -> str:
     return hashlib.sha256(f"{flow_id}|{kind}|".encode() + thing).hexdigest()
-
-
-@cache
-def _redis() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0, health_check_interval=15
-    )
