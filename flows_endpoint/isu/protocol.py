@@ -72,6 +72,14 @@ class IsuProtocol(Protocol):
             reason = Reason.CANNOT_OPEN if isinstance(error, OpenError) else Reason.MALFORMED
             raise _refusal(reason, IsuError.INVALID_REQUEST_DATA, error.code) from None
 
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
+        """Return whether the business is a transaction; the sandbox sees to its own.
+
+        Nothing else of a request is in it: the header was claimed before and stays so, and what
+        the sandbox answers is members it checked, so sealing it cannot fail.
+        """
+        return backend.atomic and backend is not self.sandbox
+
     def handle(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, backend: Backend
     ) -> Answer:

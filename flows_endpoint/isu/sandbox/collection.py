@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import segno
+from django.db import transaction
 from django.utils import timezone
 
 from callbacks import outbox
@@ -69,11 +70,13 @@ def initiate(call: Call, payload: Mapping[str, JSONValue]) -> JSONValue:
         state=CollectionState.INITIATED,
     )
     row.put({"sent": sent, "ending": ending})
-    if not rows.insert_once(row):
-        return business_failure(DYNAMIC_UPI, "Duplicate clientRefId", payload)
+    said = answer(row, payload)
     delay = _delay(ending, reference, minutes=int(payload["expiryTime"]))
-    timers.schedule(call.flow.id, SETTLE, str(row.id), timezone.now() + delay)
-    return answer(row, payload)
+    with transaction.atomic():
+        if not rows.insert_once(row):
+            return business_failure(DYNAMIC_UPI, "Duplicate clientRefId", payload)
+        timers.schedule(call.flow.id, SETTLE, str(row.id), timezone.now() + delay)
+    return said
 
 
 def answer(row: Collection, payload: Mapping[str, JSONValue]) -> dict[str, JSONValue]:

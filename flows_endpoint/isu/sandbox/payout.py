@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from crypto_schemes.json_text import JSONValue
@@ -70,13 +71,23 @@ def transfer(call: Call, payload: Mapping[str, JSONValue]) -> JSONValue:
     )
     details = {"sent": echo(payload), "ending": ending}
     row.put(details)
-    if not rows.insert_once(row):
+    said = answer(row, details)
+    if not _kept(row, reference):
         return business_failure(PAYOUT, "Duplicate clientReferenceNo", payload)
-    if state is PayoutState.INPROGRESS:
-        seconds = 15 + story.number(45, "payout wait", reference)
-        due_at = timezone.now() + timers.sandbox_delay(seconds)
-        timers.schedule(call.flow.id, SETTLE, str(row.id), due_at)
-    return answer(row, details)
+    return said
+
+
+def _kept(row: Payout, reference: str) -> bool:
+    """Insert a new payout, with what ends it later; return False where the reference is known."""
+    if row.state != PayoutState.INPROGRESS:
+        return rows.insert_once(row)
+    seconds = 15 + story.number(45, "payout wait", reference)
+    due_at = timezone.now() + timers.sandbox_delay(seconds)
+    with transaction.atomic():
+        is_new = rows.insert_once(row)
+        if is_new:
+            timers.schedule(str(row.flow_id), SETTLE, str(row.id), due_at)
+    return is_new
 
 
 def answer(row: Payout, details: Mapping[str, Any]) -> dict[str, JSONValue]:

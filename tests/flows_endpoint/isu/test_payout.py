@@ -285,3 +285,24 @@ def test_a_timer_that_comes_twice_changes_nothing(partner: Partner) -> None:
     timers.schedule(str(partner.flow.id), timer.kind, timer.subject, timezone.now())
     assert timers.run_due() == 1
     assert Payout.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "flows_endpoint.isu.sandbox.payout.answer",
+        "flows_endpoint.isu.sandbox.payout.timers.schedule",
+    ],
+)
+def test_what_breaks_leaves_nothing_behind(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, breaks)
+        response = partner.send(partner.seal(payout(amount="100.02")))
+    assert response.status_code == 500
+    assert not Payout.objects.exists()
+    assert not Timer.objects.exists()
