@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models import Field, Model
 
 from tenants import sql
@@ -119,3 +119,35 @@ def _is_plain(field: Field[Any, Any], vendor: str) -> bool:
     plain = _PLAIN_ON_POSTGRESQL if vendor == "postgresql" else _PLAIN
     kind = field.target_field if isinstance(field, models.ForeignKey) else field
     return isinstance(kind, plain)
+
+
+def insert_in_turn(
+    turn: str, turn_values: Sequence[Any], row: Model, then: Model, *, unless: str
+) -> bool:
+    """Run ``turn``, which locks one row, and then insert ``row`` and ``then``; both or neither.
+
+    Return False, with neither inserted, where ``row`` conflicts in the columns ``unless``; the turn
+    is taken all the same, until the transaction ends. On PostgreSQL it is one statement, which
+    needs no transaction around it. ``turn`` ends where RETURNING may follow.
+    """
+    if connection.vendor != "postgresql":
+        with transaction.atomic():
+            changes_one(turn, turn_values)
+            is_new = insert_once(row, on_conflict=f"({unless}) DO NOTHING")
+            if is_new:
+                insert([then])
+            return is_new
+    (first, row_values), (last, then_values) = (_selecting(one) for one in (row, then))
+    return changes_one(
+        f"WITH turn AS ({turn} RETURNING 1), "
+        f"new AS ({first} FROM turn ON CONFLICT ({unless}) DO NOTHING RETURNING 1) "
+        f"{last} FROM new",
+        [*turn_values, *row_values, *then_values],
+    )
+
+
+def _selecting(row: Model) -> tuple[str, list[Any]]:
+    """Return the statement that inserts ``row``, such that a FROM may follow."""
+    sql, values = _insert(type(row), [row])
+    head, _, places = sql.partition(" VALUES ")
+    return f"{head} SELECT {places[1:-1]}", values

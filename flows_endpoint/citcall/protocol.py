@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.conf import settings
+
 from crypto_schemes import json_text
 from crypto_schemes.citcall import API_KEY, parse_authorization
 from crypto_schemes.envelope import OpenedRequest
 from flows_endpoint.backends import Answer, Backend
 from flows_endpoint.citcall import repeats
 from flows_endpoint.citcall.errors import Rc, failure_of, is_rc
-from flows_endpoint.citcall.orders import read_order
+from flows_endpoint.citcall.orders import Order, read_order
 from flows_endpoint.citcall.sandbox import CitCallSandbox
 from flows_endpoint.exchange import Exchange, HttpReply, Reason, Refusal
 from flows_endpoint.guards import attempts, replay
@@ -60,7 +62,17 @@ class CitCallProtocol(Protocol):
         media_type = exchange.headers.get("content-type", "").partition(";")[0]
         if media_type.strip().lower() != "application/json":
             raise Refusal(Reason.MALFORMED, step="content-type")
-        read_order(opened.payload)
+        exchange.said = read_order(opened.payload)
+
+    def is_transaction(self, exchange: Exchange, opened: OpenedRequest, backend: Backend) -> bool:
+        """Return whether the request is one; the sandbox's part needs none around it.
+
+        What is to stand or fall with the call: the reply to its id, and the mark of the cipher
+        text where that is a row.
+        """
+        order: Order = exchange.said
+        has_rows = order.client_unique_id is not None or not settings.REDIS_URL
+        return backend.atomic and (has_rows or backend is not self.sandbox)
 
     def once(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Claim | None:
         """Take each cipher text once, for as long as its time stamp would be accepted."""
@@ -83,10 +95,10 @@ class CitCallProtocol(Protocol):
             _refuse_failure(answer)
             return answer
 
-        unique_id = read_order(opened.payload).client_unique_id
-        if unique_id is None:
+        order: Order = exchange.said
+        if order.client_unique_id is None:
             return ask()
-        return repeats.answer_once(flow.id, unique_id, ask, atomic=backend.atomic)
+        return repeats.answer_once(flow.id, order.client_unique_id, ask, atomic=backend.atomic)
 
     def seal(
         self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest, answer: Answer

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hmac
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from callbacks import outbox
@@ -32,7 +31,7 @@ from tenants.models import Flow
 
 END_CALL: Final = "citcall.end_call"
 CALL_ENDED: Final = "call.ended"
-#: Locks the number, whether it was called before or not.
+#: Locks the number, whether it was called before or not: calls to it are written in turn.
 _LOCK: Final = f"""
     INSERT INTO {CalledNumber._meta.db_table} (digest, flow_id, last_call_at) VALUES (%s, %s, %s)
     ON CONFLICT (digest) DO UPDATE SET last_call_at = excluded.last_call_at
@@ -75,10 +74,7 @@ class CitCallSandbox(Backend):
     def handle(self, call: Call) -> Answer:
         """Queue the call and return the reply; its end and the callback come by timer."""
         order = read_order(call.payload)
-        placed, details = _planned(call.flow, order)
-        chance = _chance(call.flow.identity["userid"], order.msisdn, placed.ordinal)
-        ends_at = placed.created_at + timers.sandbox_delay(_SHORTEST + chance[1] % _SPREAD)
-        rows.insert([placed, timers.planned(call.flow.id, END_CALL, str(placed.id), ends_at)])
+        placed, details = _placed(call.flow, order)
         reply: dict[str, JSONValue] = {"rc": Rc.SUCCESS.value, "info": MEANINGS[Rc.SUCCESS].info}
         if call.flow.options.reply_trxid:
             reply["trxid"] = placed.trxid
@@ -133,14 +129,44 @@ def callback(trxid: str, details: dict[str, Any], outcome: Outcome) -> dict[str,
     return body
 
 
-def _planned(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSONValue]]:
-    """Return a new call, with a number unlike the one before it, and what it is about.
+def _placed(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSONValue]]:
+    """Write a new call and the timer that ends it; return the call and what it is about."""
+    placed = _try_to_place(flow, order)
+    if placed is None:
+        # Somebody else called the number meanwhile. In a transaction a try that fails leaves the
+        # number locked, so that the one after it succeeds.
+        with transaction.atomic():
+            while placed is None:
+                placed = _try_to_place(flow, order)
+    return placed
 
-    Nobody else places a call to this number until the transaction ends.
-    """
+
+def _try_to_place(
+    flow: FlowSnapshot, order: Order
+) -> tuple[MissedCall, dict[str, JSONValue]] | None:
+    """Do what :func:`_placed` does, or nothing where another call comes after the same one."""
+    placed, details = _planned(flow, order)
+    chance = _chance(flow.identity["userid"], order.msisdn, placed.ordinal)
+    ends_at = placed.created_at + timers.sandbox_delay(_SHORTEST + chance[1] % _SPREAD)
+    stands = rows.insert_in_turn(
+        _LOCK,
+        [
+            placed.number_digest,
+            _written(flow.id),
+            connection.ops.adapt_datetimefield_value(placed.created_at),
+        ],
+        placed,
+        timers.planned(flow.id, END_CALL, str(placed.id), ends_at),
+        unless="flow_id, number_digest, ordinal",
+    )
+    return (placed, details) if stands else None
+
+
+def _planned(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JSONValue]]:
+    """Return a new call, with a number unlike the one before it, and what it is about."""
     digest = digests.lookup_digest("citcall", "msisdn", f"{flow.id}|{order.msisdn}")
     now = timezone.now()
-    before = _call_before(flow.id, digest, now)
+    before = _call_before(flow.id, digest)
     details: dict[str, JSONValue] = {
         "msisdn": order.msisdn,
         "token": draw(flow.options.number_pool, avoid=_token(before) if before else ""),
@@ -160,17 +186,20 @@ def _planned(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JS
     return call, details
 
 
-def _call_before(flow_id: str, digest: str, now: datetime) -> MissedCall | None:
-    """Return the last call to the number, once whoever else is calling it is done."""
-    flow = Flow._meta.pk.get_db_prep_value(flow_id, connection)
+def _call_before(flow_id: str, digest: str) -> MissedCall | None:
+    """Return the last call to the number."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [digest, flow, connection.ops.adapt_datetimefield_value(now)])
-        cursor.execute(_BEFORE, [flow, digest])
+        cursor.execute(_BEFORE, [_written(flow_id), digest])
         row = cursor.fetchone()
     if row is None:
         return None
     key, ordinal, details = row
     return MissedCall(id=uuid.UUID(str(key)), flow_id=flow_id, ordinal=ordinal, details=details)
+
+
+def _written(flow_id: str) -> Any:
+    """Return the id as the database has it."""
+    return Flow._meta.pk.get_db_prep_value(flow_id, connection)
 
 
 def _token(call: MissedCall) -> str:

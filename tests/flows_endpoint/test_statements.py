@@ -98,7 +98,7 @@ def citcall(make_flow: Make, http: HttpClient) -> dict[str, Action]:
     partner = CitCallPartner(make_flow("citcall", callback_url=_CALLBACK), http)
     partner.call({"msisdn": "081200000009", "gateway": 1})
     return {
-        # Lock the number, the call before, call and timer.
+        # The call before; lock the number, call and timer.
         "call": lambda: partner.call({"msisdn": "081200000001", "gateway": 1}),
         # And: was it served, claim it, the reply, the timer that forgets it.
         "call with an id": lambda: partner.call(
@@ -143,7 +143,7 @@ STATEMENTS: Final[dict[Callable[..., dict[str, Action]], dict[str, tuple[int, in
         "collection": (2, 3),
         "status": (1, 2),
     },
-    citcall: {"call": (3, 5), "call with an id": (7, 9), "the id again": (1, 2)},
+    citcall: {"call": (2, 5), "call with an id": (6, 9), "the id again": (1, 2)},
     flynn: {
         "secrets": (1, 1),
         "invoice": (3, 3),
