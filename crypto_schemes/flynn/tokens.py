@@ -8,6 +8,7 @@ many, is not in a token: whoever keeps the sessions looks ``session_id`` up.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -33,8 +34,8 @@ _ALGORITHM = "HS256"
 _ISSUER = "theodore"
 _LONGEST = 4096
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-#: Contents of genuine tokens, not to be changed, by digest; about a kilobyte each.
-_genuine: dict[bytes, dict[str, Any]] = {}
+#: What genuine tokens say, by digest; about a kilobyte each.
+_genuine: dict[bytes, Claims] = {}
 _MOST_REMEMBERED = 4096
 
 
@@ -125,9 +126,8 @@ def read(token: str, credentials: Credentials, *, now: float) -> ReadToken:
     if len(token) > _LONGEST or not _FORM.fullmatch(token):
         raise _invalid()
     for version in credentials.accepted(TOKEN_SIGNING):
-        contents = _verified(token, version)
-        if contents is not None:
-            claims = _claims(contents)
+        claims = _verified(token, version)
+        if claims is not None:
             if now >= claims.expires_at:
                 raise AuthenticationError(
                     "The user token has expired.", "Log in again.", code="token_expired"
@@ -185,17 +185,18 @@ def _write(claims: Claims, credentials: Credentials) -> str:
     return jwt.encode(contents, credentials.active(TOKEN_SIGNING).raw, algorithm=_ALGORITHM)
 
 
-def _verified(token: str, version: KeyVersion) -> dict[str, Any] | None:
-    """Return the contents when ``version`` signed them; the clock is the caller's business.
+def _verified(token: str, version: KeyVersion) -> Claims | None:
+    """Return the claims when ``version`` signed them; the clock is the caller's business.
 
     A client sends the same token with every request, and reading it costs as much as a query.
     So what was genuine is remembered, under a digest that only this key and token have.
     """
-    name = mac.sha256(version.raw, token.encode("utf-8"))
+    name = hashlib.blake2b(token.encode("utf-8"), key=version.raw, digest_size=32).digest()
     known = _genuine.get(name)
     if known is None:
-        known = _read_verified(token, version)
-        if known is not None:
+        contents = _read_verified(token, version)
+        if contents is not None:
+            known = _claims(contents)
             if len(_genuine) >= _MOST_REMEMBERED:
                 _genuine.clear()
             _genuine[name] = known

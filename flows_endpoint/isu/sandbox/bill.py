@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
 
 from crypto_schemes import json_text
 from crypto_schemes.json_text import JSONValue
@@ -42,8 +41,9 @@ def answer(
     """Return the bill of the month of ``today`` for the consumer with these parameters."""
     consumer = json_text.compact(params).decode()
     issued = today.replace(day=1)
-    month = issued.strftime("%Y%m")
-    amount = Decimal(20_000 + story.number(480_000, "bill amount", consumer, month)) / 100
+    year, number, _ = issued.isoformat().split("-")
+    month = year + number
+    paise = 20_000 + story.number(480_000, "bill amount", consumer, month)
     return {
         "txnId": transaction_id,
         "status": "SUCCESS",
@@ -53,8 +53,8 @@ def answer(
             "bill_number": f"{month}{story.digits(8, 'bill number', consumer, month)}",
             "bill_date": issued.isoformat(),
             "due_date": (issued + timedelta(days=20)).isoformat(),
-            "bill_period": issued.strftime("%m-%Y"),
-            "bill_amount": f"{amount:.2f}",
+            "bill_period": f"{number}-{year}",
+            "bill_amount": f"{paise // 100}.{paise % 100:02}",
         },
     }
 
