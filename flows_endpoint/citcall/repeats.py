@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crypto_schemes.scheme import read_json, write_json
-from flows_endpoint import timers
+from flows_endpoint import rows, timers
 from flows_endpoint.backends import Answer
 from flows_endpoint.citcall.errors import Rc
 from flows_endpoint.citcall.models import FirstReply
@@ -27,6 +27,10 @@ from tenants import at_rest, digests
 
 REMEMBERED: Final = timedelta(hours=24)
 FORGET: Final = "citcall.forget_first_reply"
+_AS_NEW: Final = (
+    "(digest) DO UPDATE SET reply = excluded.reply, "
+    "created_at = excluded.created_at, expires_at = excluded.expires_at"
+)
 
 
 def answer_once(
@@ -68,16 +72,11 @@ def _first_reply(digest: str) -> Answer | None:
     return Answer(read_json(at_rest.open_sealed(row.reply, row.at_rest_context)))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def _remember(flow_id: str, digest: str, answer: Answer) -> None:
     now = timezone.now()
     row = FirstReply(digest=digest, flow_id=flow_id, created_at=now, expires_at=now + REMEMBERED)
     row.reply = at_rest.seal(write_json(answer.payload), row.at_rest_context)
     # The row of an id last served more than a day ago may still be there.
-    FirstReply.objects.bulk_create(
-        [row],
-        update_conflicts=True,
-        unique_fields=["digest"],
-        update_fields=["reply", "created_at", "expires_at"],
-    )
+    rows.insert_once(row, on_conflict=_AS_NEW)
     timers.schedule(flow_id, FORGET, digest, row.expires_at)

@@ -27,7 +27,6 @@ from flows_endpoint.citcall.orders import Order, read_order
 from flows_endpoint.models import Timer
 from tenants import at_rest, digests
 from tenants.keyring import FlowSnapshot
-from tenants.models import Flow
 
 END_CALL: Final = "citcall.end_call"
 CALL_ENDED: Final = "call.ended"
@@ -152,7 +151,7 @@ def _try_to_place(
         _LOCK,
         [
             placed.number_digest,
-            _written(flow.id),
+            _digits(flow.id),
             connection.ops.adapt_datetimefield_value(placed.created_at),
         ],
         placed,
@@ -189,7 +188,7 @@ def _planned(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JS
 def _call_before(flow_id: str, digest: str) -> MissedCall | None:
     """Return the last call to the number."""
     with connection.cursor() as cursor:
-        cursor.execute(_BEFORE, [_written(flow_id), digest])
+        cursor.execute(_BEFORE, [_digits(flow_id), digest])
         row = cursor.fetchone()
     if row is None:
         return None
@@ -197,9 +196,9 @@ def _call_before(flow_id: str, digest: str) -> MissedCall | None:
     return MissedCall(id=uuid.UUID(str(key)), flow_id=flow_id, ordinal=ordinal, details=details)
 
 
-def _written(flow_id: str) -> Any:
-    """Return the id as the database has it."""
-    return Flow._meta.pk.get_db_prep_value(flow_id, connection)
+def _digits(flow_id: str) -> str:
+    """Return the 32 hex digits of an id: every database takes them, as text."""
+    return flow_id.replace("-", "")
 
 
 def _token(call: MissedCall) -> str:

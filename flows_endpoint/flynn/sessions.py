@@ -98,7 +98,6 @@ def require_live(flow: FlowSnapshot, claims: Claims, credentials: Credentials) -
     A session ends with the password version it was begun with: who revokes a password that
     leaked shuts out whoever used it.
     """
-    # 32 hex digits are an id to every database, as text; nothing need be asked of the fields.
     with connection.cursor() as cursor:
         cursor.execute(_LIVE, [_session_id(claims).hex, _digits(flow.id)])
         row = cursor.fetchone()
@@ -135,6 +134,7 @@ def _session_id(claims: Claims) -> uuid.UUID:
 
 
 def _digits(written_id: str) -> str:
+    """Return the 32 hex digits of an id: every database takes them, as text."""
     return written_id.replace("-", "")
 
 

@@ -57,7 +57,7 @@ def _create(call: Call) -> Answer:
 
 def _row(request: CallRequest, position: int, planned: PlannedCall) -> OutboundCall:
     row = OutboundCall(
-        request=request,
+        request_id=request.pk,
         flow_id=request.flow_id,
         position=position,
         start_at=planned.start_at.astimezone(UTC),
