@@ -121,6 +121,25 @@ def _is_plain(field: Field[Any, Any], vendor: str) -> bool:
     return isinstance(kind, plain)
 
 
+def insert_both(row: Model, then: Model) -> bool:
+    """Insert ``row`` and ``then``, or neither where ``row`` is there; return whether it was new.
+
+    On PostgreSQL it is one statement, which needs no transaction around it.
+    """
+    if connection.vendor != "postgresql":
+        with transaction.atomic():
+            is_new = insert_once(row)
+            if is_new:
+                insert([then])
+            return is_new
+    first, row_values = _insert(type(row), [row])
+    last, then_values = _selecting(then)
+    return changes_one(
+        f"WITH new AS ({first} ON CONFLICT DO NOTHING RETURNING 1) {last} FROM new",
+        [*row_values, *then_values],
+    )
+
+
 def insert_in_turn(
     turn: str, turn_values: Sequence[Any], row: Model, then: Model, *, unless: str
 ) -> bool:

@@ -88,3 +88,48 @@ def test_a_conflict_writes_nothing(make_flow: Make) -> None:
         rows.insert([_rows(flow_id)[4], payout])
     assert Payout.objects.count() == 1
     assert not Collection.objects.exists()
+
+
+def _both(row: Model, then: Model) -> bool:
+    return rows.insert_both(row, then)
+
+
+def _in_turn(row: Model, then: Model) -> bool:
+    turn = "INSERT INTO flows_endpoint_workerheartbeat (name, at) VALUES (%s, %s)"
+    return rows.insert_in_turn(
+        f"{turn} ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+        ["turn", connection.ops.adapt_datetimefield_value(AT)],
+        row,
+        then,
+        unless="id",
+    )
+
+
+@pytest.mark.parametrize("way", [_both, _in_turn])
+@pytest.mark.parametrize("place", range(1, 5))
+def test_two_in_one_are_what_the_orm_writes(
+    make_flow: Make, way: Callable[[Model, Model], bool], place: int
+) -> None:
+    new = _rows(str(make_flow("kairos").flow.pk))
+    row, then = new[place], new[2] if place != 2 else new[3]
+    models = [type(row), type(then)]
+    new[0].save(force_insert=True)
+    with transaction.atomic():
+        assert way(row, then)
+        written = _stored(models)
+        transaction.set_rollback(True)
+    row.save(force_insert=True)
+    then.save(force_insert=True)
+    assert written == _stored(models)
+    assert [len(each) for each in written] == [1, 1]
+
+
+@pytest.mark.parametrize("way", [_both, _in_turn])
+def test_where_one_is_there_the_other_is_not_written(
+    make_flow: Make, way: Callable[[Model, Model], bool]
+) -> None:
+    _, _, timer, payout, collection = _rows(str(make_flow("isu").flow.pk))
+    assert way(payout, timer)
+    assert not way(payout, collection)
+    assert Payout.objects.count() == Timer.objects.count() == 1
+    assert not Collection.objects.exists()

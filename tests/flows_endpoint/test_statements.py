@@ -87,7 +87,7 @@ def isu_products(make_flow: Make, http: HttpClient) -> dict[str, Action]:
     return {
         "bill": lambda: partner.ask("electricity_bill", isu.BILL),
         "payout": lambda: partner.ask("payout", isu.payout()),
-        # The payout, the timer that ends it.
+        # The payout and the timer that ends it.
         "payout in progress": lambda: partner.ask("payout", isu.payout(amount="100.02")),
         "collection": lambda: partner.ask("dynamic_upi", isu.upi()),
         "status": lambda: partner.ask("status", isu.status()),
@@ -139,8 +139,8 @@ STATEMENTS: Final[dict[Callable[..., dict[str, Action]], dict[str, tuple[int, in
     isu_products: {
         "bill": (0, 1),
         "payout": (1, 2),
-        "payout in progress": (2, 3),
-        "collection": (2, 3),
+        "payout in progress": (1, 3),
+        "collection": (1, 3),
         "status": (1, 2),
     },
     citcall: {"call": (2, 5), "call with an id": (6, 9), "the id again": (1, 2)},

@@ -28,8 +28,7 @@ _PRODUCTS: Final[Mapping[str, _Product]] = {
 class IsuSandbox(Backend):
     """Plays the vendor. Failures of business are answers too, so they stand like any other.
 
-    No transaction need be open: writing is the last thing a product does, and is one statement,
-    or else a transaction of its own.
+    No transaction need be open: a product writes last, and all of it or nothing.
     """
 
     def handle(self, call: Call) -> Answer:

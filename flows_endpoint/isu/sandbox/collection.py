@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import segno
-from django.db import transaction
 from django.utils import timezone
 
 from callbacks import outbox
@@ -72,10 +71,9 @@ def initiate(call: Call, payload: Mapping[str, JSONValue]) -> JSONValue:
     row.put({"sent": sent, "ending": ending})
     said = answer(row, payload)
     delay = _delay(ending, reference, minutes=int(payload["expiryTime"]))
-    with transaction.atomic():
-        if not rows.insert_once(row):
-            return business_failure(DYNAMIC_UPI, "Duplicate clientRefId", payload)
-        timers.schedule(call.flow.id, SETTLE, str(row.id), timezone.now() + delay)
+    ends = timers.planned(call.flow.id, SETTLE, str(row.id), timezone.now() + delay)
+    if not rows.insert_both(row, ends):
+        return business_failure(DYNAMIC_UPI, "Duplicate clientRefId", payload)
     return said
 
 

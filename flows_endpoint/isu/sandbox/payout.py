@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from crypto_schemes.json_text import JSONValue
@@ -83,11 +82,7 @@ def _kept(row: Payout, reference: str) -> bool:
         return rows.insert_once(row)
     seconds = 15 + story.number(45, "payout wait", reference)
     due_at = timezone.now() + timers.sandbox_delay(seconds)
-    with transaction.atomic():
-        is_new = rows.insert_once(row)
-        if is_new:
-            timers.schedule(str(row.flow_id), SETTLE, str(row.id), due_at)
-    return is_new
+    return rows.insert_both(row, timers.planned(str(row.flow_id), SETTLE, str(row.id), due_at))
 
 
 def answer(row: Payout, details: Mapping[str, Any]) -> dict[str, JSONValue]:

@@ -291,7 +291,7 @@ def test_a_timer_that_comes_twice_changes_nothing(partner: Partner) -> None:
     "broken",
     [
         "flows_endpoint.isu.sandbox.payout.answer",
-        "flows_endpoint.isu.sandbox.payout.timers.schedule",
+        "flows_endpoint.isu.sandbox.payout.timers.planned",
     ],
 )
 def test_what_breaks_leaves_nothing_behind(
