@@ -63,7 +63,7 @@ def load(flow_id: str, known: Mapping[str, Material]) -> FlowSnapshot | None:
     ``known`` are materials that were parsed before, by the id of their version: versions never
     change. Raises AtRestError for a key that cannot be opened.
     """
-    pk = [sql.stored_uuid(flow_id)]
+    pk = [sql.uuid_digits(flow_id)]
     found = sql.run(_FLOW, pk).rows
     if not found:
         return None

@@ -25,7 +25,7 @@ from flows_endpoint.citcall.models import CalledNumber, CallState, MissedCall
 from flows_endpoint.citcall.numbers import draw, new_trxid
 from flows_endpoint.citcall.orders import Order, read_order
 from flows_endpoint.models import Timer
-from tenants import at_rest, digests
+from tenants import at_rest, digests, sql
 from tenants.keyring import FlowSnapshot
 
 END_CALL: Final = "citcall.end_call"
@@ -151,7 +151,7 @@ def _try_to_place(
         _LOCK,
         [
             placed.number_digest,
-            _digits(flow.id),
+            sql.uuid_digits(flow.id),
             connection.ops.adapt_datetimefield_value(placed.created_at),
         ],
         placed,
@@ -187,18 +187,11 @@ def _planned(flow: FlowSnapshot, order: Order) -> tuple[MissedCall, dict[str, JS
 
 def _call_before(flow_id: str, digest: str) -> MissedCall | None:
     """Return the last call to the number."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BEFORE, [_digits(flow_id), digest])
-        row = cursor.fetchone()
-    if row is None:
+    found = sql.run(_BEFORE, [sql.uuid_digits(flow_id), digest]).rows
+    if not found:
         return None
-    key, ordinal, details = row
-    return MissedCall(id=uuid.UUID(str(key)), flow_id=flow_id, ordinal=ordinal, details=details)
-
-
-def _digits(flow_id: str) -> str:
-    """Return the 32 hex digits of an id: every database takes them, as text."""
-    return flow_id.replace("-", "")
+    key, ordinal, details = found[0]
+    return MissedCall(id=sql.uuid_of(key), flow_id=flow_id, ordinal=ordinal, details=details)
 
 
 def _token(call: MissedCall) -> str:

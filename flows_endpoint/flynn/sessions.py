@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from crypto_schemes.flynn import FlynnOptions, tokens
@@ -16,6 +16,7 @@ from crypto_schemes.keys import Credentials, KeyVersion
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.flynn.errors import Err
 from flows_endpoint.flynn.models import Account, SessionEnd, UserSession
+from tenants import sql
 from tenants.keyring import FlowSnapshot, utc
 
 _LIVE: Final = f"""
@@ -98,11 +99,9 @@ def require_live(flow: FlowSnapshot, claims: Claims, credentials: Credentials) -
     A session ends with the password version it was begun with: who revokes a password that
     leaked shuts out whoever used it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LIVE, [_session_id(claims).hex, _digits(flow.id)])
-        row = cursor.fetchone()
-    key_id = None if row is None else _digits(str(row[0]))
-    if not any(_digits(version.id) == key_id for version in credentials.accepted(tokens.PASSWORD)):
+    found = sql.run(_LIVE, [_session_id(claims).hex, sql.uuid_digits(flow.id)]).rows
+    key_ids = {str(sql.uuid_of(key_id)) for (key_id,) in found if key_id is not None}
+    if not any(version.id in key_ids for version in credentials.accepted(tokens.PASSWORD)):
         raise _ended()
 
 
@@ -131,11 +130,6 @@ def _session_id(claims: Claims) -> uuid.UUID:
         return uuid.UUID(claims.session_id)
     except ValueError:
         raise _ended() from None
-
-
-def _digits(written_id: str) -> str:
-    """Return the 32 hex digits of an id: every database takes them, as text."""
-    return written_id.replace("-", "")
 
 
 def _ended() -> Refusal:

@@ -7,10 +7,10 @@ import time
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
 
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.models import AttemptCount
+from tenants import sql
 
 _TABLE = AttemptCount._meta.db_table
 _COUNT = f"""
@@ -40,10 +40,8 @@ def check(flow_id: str, source: str, *, limit: int, window: int) -> None:
     name, _ = _name(flow_id, source, window)
     count, at = _known.get(name, (0, float("-inf")))
     if time.monotonic() - at >= float(settings.KEYRING_EPOCH_SECONDS):
-        with connection.cursor() as cursor:
-            cursor.execute(_LOOK, [name])
-            row = cursor.fetchone()
-        count = row[0] if row else 0
+        found = sql.run(_LOOK, [name]).rows
+        count = found[0][0] if found else 0
         _remember(name, count)
     if count >= limit:
         raise Refusal(Reason.RATE)
@@ -52,9 +50,7 @@ def check(flow_id: str, source: str, *, limit: int, window: int) -> None:
 def count_failure(flow_id: str, source: str, *, window: int) -> None:
     """Count one failure of ``source``. Call it outside the business transaction."""
     name, expires_at = _name(flow_id, source, window)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [name, expires_at])
-        _remember(name, cursor.fetchone()[0])
+    _remember(name, sql.run(_COUNT, [name, expires_at]).rows[0][0])
 
 
 def forget_expired(now: float) -> int:

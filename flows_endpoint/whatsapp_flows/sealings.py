@@ -24,8 +24,8 @@ from crypto_schemes.errors import SealError
 from crypto_schemes.whatsapp_flows import Session
 from flows_endpoint import rows
 from flows_endpoint.whatsapp_flows.models import SealMark
-from flows_endpoint.whatsapp_flows.steps import Statement, stored_id
-from tenants import digests
+from flows_endpoint.whatsapp_flows.steps import Statement
+from tenants import digests, sql
 from tenants.models import ENDED_STATES, Key
 
 #: What the operator reads where a second reply was refused.
@@ -57,14 +57,14 @@ def is_first(
     mark = _mark(opened, sealed)
     if together_with is None:
         return rows.changes_one(_MARK, mark)
-    sql, values = together_with.sql, together_with.values
+    first, values = together_with.sql, together_with.values
     if connection.vendor == "postgresql":
-        both = f"WITH other AS ({sql}) {_MARK}"
+        both = f"WITH other AS ({first}) {_MARK}"
         if together_with.decides:
-            both = f"WITH other AS ({sql} RETURNING 1) {_MARK_IF}"
+            both = f"WITH other AS ({first} RETURNING 1) {_MARK_IF}"
         return rows.changes_one(both, [*values, *mark])
     with transaction.atomic(savepoint=False):
-        has_changed = rows.changes_one(sql, values)
+        has_changed = rows.changes_one(first, values)
         return (has_changed or not together_with.decides) and rows.changes_one(_MARK, mark)
 
 
@@ -75,7 +75,7 @@ def _mark(opened: OpenedRequest, sealed: bytes) -> list[Any]:
     if not isinstance(session, Session) or version is None:
         raise SealError("The request to answer was not opened by this scheme.")
     name = digests.lookup_digest("whatsapp_flows", "session", (session.key + session.iv).hex())
-    return [name, hashlib.sha256(sealed).hexdigest(), stored_id(version.id)]
+    return [name, hashlib.sha256(sealed).hexdigest(), sql.uuid_digits(version.id)]
 
 
 def forget_ended(now: float) -> int:

@@ -19,20 +19,17 @@ import json
 import secrets
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
 
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.whatsapp_flows.payload import DATA_EXCHANGE, FlowRequest
 from flows_endpoint import rows
 from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.whatsapp_flows.models import StepReply
-from tenants import at_rest, digests
+from tenants import at_rest, digests, sql
 from tenants.keyring import FlowSnapshot
-from tenants.models import Flow
 
 #: Tokens that do not tell users apart.
 SHARED_TOKENS: Final = frozenset({"", "unused"})
@@ -144,10 +141,10 @@ def remembering(flow: FlowSnapshot, step: Step, text: bytes, window: int) -> Sta
 
     It changes nothing where the step was answered already, or is being served.
     """
-    now = time.time()
+    now, flow_id = time.time(), sql.uuid_digits(flow.id)
     return Statement(
         _TAKE,
-        [step.name, stored_id(flow.id), step.owner, _sealed(step.name, text), now + window, now],
+        [step.name, flow_id, step.owner, _sealed(step.name, text), now + window, now],
         decides=True,
     )
 
@@ -165,22 +162,12 @@ def forget_expired(now: float) -> int:
 def _take(flow_id: str, step: Step) -> bool:
     now = time.time()
     lease = settings.UPSTREAM_CONNECT_SECONDS + settings.UPSTREAM_READ_SECONDS + _MARGIN
-    return rows.changes_one(
-        _TAKE, [step.name, stored_id(flow_id), step.owner, b"", now + lease, now]
-    )
+    flow = sql.uuid_digits(flow_id)
+    return rows.changes_one(_TAKE, [step.name, flow, step.owner, b"", now + lease, now])
 
 
 def _sealed(name: str, text: bytes) -> bytes:
     return at_rest.seal(text, StepReply.context_of(name))
-
-
-@lru_cache(maxsize=4096)
-def stored_id(row_id: str) -> Any:
-    """Return the id of a flow or a key as this database writes it.
-
-    Raw SQL does not know; the field does, and takes a while to say.
-    """
-    return Flow._meta.pk.get_db_prep_value(row_id, connection)
 
 
 def _name(flow_id: str, request: FlowRequest) -> str:
