@@ -7,7 +7,7 @@ trace are anybody's to choose. Source: W3C Trace Context, level 1.
 
 from __future__ import annotations
 
-import os
+import random
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +52,8 @@ def begin(parent: str = "", state: str = "") -> Trace:
     """Return a new span, in the trace that ``parent`` (a ``traceparent``) names or in its own."""
     # Version 00 has nothing behind its flags.
     given = _FORM.fullmatch(parent) if len(parent) <= _LONGEST_STATE else None
-    fresh = os.urandom(24).hex()
+    # Names, not secrets: a generator that was seeded by the system will do, and asks it no more.
+    fresh = f"{random.getrandbits(192):048x}"
     if given is None or (given[4] and parent.startswith("00")):
         return Trace(fresh[:32], fresh[32:])
     passed_on = len(state) <= _LONGEST_STATE and _STATE.fullmatch(state) is not None
