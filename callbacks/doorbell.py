@@ -14,8 +14,10 @@ from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without a ring after one that the broker did not take.
+#: Seconds without a ring, after the broker took none twice in a row, or once after a long wait.
 QUIET: Final = 10.0
+#: What a long wait is, in seconds.
+LONG: Final = 0.5
 
 
 class Doorbell:
@@ -23,16 +25,24 @@ class Doorbell:
 
     def __init__(self) -> None:
         self._quiet_until = float("-inf")
+        self._is_doubtful = False
 
     def ring(self, task: Any) -> None:
-        """Send ``task`` to some worker, if the broker took the last one; never raises."""
-        if time.monotonic() < self._quiet_until:
+        """Send ``task`` to some worker, unless the broker is away; never raises."""
+        began = time.monotonic()
+        if began < self._quiet_until:
             return
         try:
             task.delay()
         except Exception as error:  # noqa: BLE001 - the rows are safe, and workers look by themselves
-            self._quiet_until = time.monotonic() + QUIET
             logger.warning("The broker cannot be rung: %s", type(error).__name__)
+            now = time.monotonic()
+            # One that fails at once may only have met a connection that was closed meanwhile.
+            if self._is_doubtful or now - began > LONG:
+                self._quiet_until = now + QUIET
+            self._is_doubtful = True
+        else:
+            self._is_doubtful = False
 
 
 #: The one of this process.

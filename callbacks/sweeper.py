@@ -63,13 +63,14 @@ class Sweeper(bootsteps.StartStopStep):
 
 
 def sweep() -> None:
-    """Do what is due, go on with replays and deliver, unless a thread is at it; never raise."""
+    """Deliver, do what else is due and go on with replays; never raise."""
     from django.db import connections  # noqa: PLC0415 - the settings are read later
 
     from callbacks.tasks import deliver_due, go_on_with_replays  # noqa: PLC0415 - models load later
 
-    # What is due may be to queue deliveries.
-    looks: list[Callable[[], object]] = [*_duties, go_on_with_replays, deliver_due]
+    # Once more at the end: what is due may be to queue deliveries. Not only then, for it may take
+    # a while.
+    looks: list[Callable[[], object]] = [deliver_due, *_duties, go_on_with_replays, deliver_due]
     try:
         for look in looks:
             _try(look)

@@ -74,12 +74,13 @@ class ProtocolHandler(WSGIHandler):
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve one request, as PEP 3333 says."""
-        request = WSGIRequest(environ)
+        # A copy: a request writes into its environment, and Django may make its own of this one.
+        request = WSGIRequest(dict(environ))
         found = self._addresses.view_for(request)
         if found is None:
             return super().__call__(environ, start_response)
         request.found = found  # type: ignore[attr-defined]  # for the last of the chain
-        set_script_prefix(environ["SCRIPT_NAME"])  # as the request found it
+        set_script_prefix(request.META["SCRIPT_NAME"])
         connection = connections[DEFAULT_DB_ALIAS]
         # Before: it may have grown old since. After: it may have broken.
         connection.close_if_unusable_or_obsolete()

@@ -19,6 +19,8 @@ from tenants import sql
 
 #: Rows in one statement.
 _AT_ONCE: Final = 500
+#: Values in one statement, below the 65,535 that PostgreSQL takes.
+_MOST_VALUES: Final = 60_000
 #: Fields whose values every driver writes as they are, and those of which PostgreSQL's does so too.
 #: Asking the fields takes longer than the statement itself.
 _PLAIN: Final = (
@@ -35,8 +37,8 @@ _PLAIN_ON_POSTGRESQL: Final = (*_PLAIN, models.DateTimeField, models.UUIDField)
 def insert(rows: Iterable[Model]) -> None:
     """Insert ``rows``, those of one model in a run of their own.
 
-    On PostgreSQL all of them go in one statement, whatever their models. In the caller's
-    transaction; raises IntegrityError.
+    On PostgreSQL all of them go in one statement, whatever their models, or as few as can be.
+    In the caller's transaction; raises IntegrityError.
     """
     statements = [
         _insert(model, every[start : start + _AT_ONCE])
@@ -44,15 +46,35 @@ def insert(rows: Iterable[Model]) -> None:
         if (every := list(some))
         for start in range(0, len(every), _AT_ONCE)
     ]
-    if not statements:
-        return
-    if connection.vendor == "postgresql" and len(statements) > 1:
-        # Foreign keys between them are checked when the transaction ends.
-        *first, last = [text for text, _ in statements]
-        named = ", ".join(f"s{number} AS ({text})" for number, text in enumerate(first))
-        statements = [(f"WITH {named} {last}", [v for _, values in statements for v in values])]
+    if connection.vendor == "postgresql":
+        statements = _joined(statements)
     for text, values in statements:
         sql.run(text, values)
+
+
+def _joined(statements: Iterable[tuple[str, list[Any]]]) -> list[tuple[str, list[Any]]]:
+    """Return as few statements that do the same, none with too many values.
+
+    Foreign keys between them are checked when the transaction ends.
+    """
+    joined: list[tuple[str, list[Any]]] = []
+    texts: list[str] = []
+    values: list[Any] = []
+
+    def join() -> None:
+        if texts:
+            *first, last = texts
+            named = ", ".join(f"s{number} AS ({text})" for number, text in enumerate(first))
+            joined.append((f"WITH {named} {last}" if named else last, values))
+
+    for text, more in statements:
+        if values and len(values) + len(more) > _MOST_VALUES:
+            join()
+            texts, values = [], []
+        texts.append(text)
+        values = values + more
+    join()
+    return joined
 
 
 def insert_once(row: Model, *, on_conflict: str = "DO NOTHING") -> bool:

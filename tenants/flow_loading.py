@@ -115,8 +115,10 @@ def _open(sealed: bytes, context: str, version_id: str) -> bytes:
     try:
         return at_rest.open_sealed(sealed, context)
     except AtRestError:
-        # The same once more, for the words that say which version it is.
-        return open_material(Key.objects.select_related("flow").get(pk=version_id))
+        row = Key.objects.select_related("flow").filter(pk=version_id).first()
+        if row is None:  # it is gone since
+            raise
+        return open_material(row)  # the same once more, for the words that say which it is
 
 
 @lru_cache(maxsize=256)

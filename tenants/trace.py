@@ -7,6 +7,7 @@ trace are anybody's to choose. Source: W3C Trace Context, level 1.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ _FORM: Final = re.compile(
 #: Longest ``tracestate`` passed on, in characters: what everybody should at least take (§3.3.1.5).
 _LONGEST_STATE: Final = 512
 _STATE: Final = re.compile(r"[\x20-\x7e]*")
+
+
+# Names, not secrets: a generator that the system seeds will do, and asks it no more. Of its own,
+# for what it gave can be foreseen by who has seen enough of it.
+_ids: Final = random.Random()  # noqa: S311
+os.register_at_fork(after_in_child=_ids.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,7 @@ def begin(parent: str = "", state: str = "") -> Trace:
     """Return a new span, in the trace that ``parent`` (a ``traceparent``) names or in its own."""
     # Version 00 has nothing behind its flags.
     given = _FORM.fullmatch(parent) if len(parent) <= _LONGEST_STATE else None
-    # Names, not secrets: a generator that was seeded by the system will do, and asks it no more.
-    fresh = f"{random.getrandbits(192):048x}"
+    fresh = f"{_ids.getrandbits(192):048x}"
     if given is None or (given[4] and parent.startswith("00")):
         return Trace(fresh[:32], fresh[32:])
     passed_on = len(state) <= _LONGEST_STATE and _STATE.fullmatch(state) is not None

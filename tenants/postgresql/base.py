@@ -8,6 +8,7 @@ Django's: when a transaction begins and how it ends, savepoints, errors, the con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
@@ -22,6 +23,9 @@ from psycopg.pq.abc import PGresult
 
 #: Statements whose placeholders are remembered: each of ours, in some lengths.
 _MOST_REMEMBERED: Final = 1000
+#: The longest of them, in characters: those of many rows have as many forms as there are rows.
+_LONGEST_REMEMBERED: Final = 4000
+_MARK: Final = re.compile("%[s%]")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -33,8 +37,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Run one statement; return how many rows it changed or returned, and the rows.
 
         In the transaction that is open, if one is. Raises DatabaseError and its kinds, as a
-        cursor does. Those who wrap or log statements do not see it.
+        cursor does; also for more than 65,535 values, and for COPY. Those who wrap or log
+        statements do not see it.
         """
+        self.validate_thread_sharing()
+        self.close_if_health_check_failed()
         self.ensure_connection()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
@@ -43,7 +50,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 connection.pgconn.transaction_status == TransactionStatus.IDLE
             ):
                 # Somebody turned autocommit off by hand: psycopg's cursor would begin here too.
-                self._command(_begin(connection.isolation_level))
+                self._command(_begin(connection.isolation_level), expected=b"BEGIN")
             adapter = Transformer(connection)
             dumped = adapter.dump_sequence(values, (PyFormat.AUTO,) * len(values))
             result = connection.pgconn.exec_params(
@@ -56,24 +63,38 @@ class DatabaseWrapper(base.DatabaseWrapper):
             adapter.set_pgresult(result)
             return result.ntuples, adapter.load_rows(0, result.ntuples, tuple)
 
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Return a cursor; a named one ends with the transaction, where one is open.
+
+        Django's would outlive it: it asks psycopg, which does not know of ours.
+        """
+        if name is None or not self.in_atomic_block:
+            return super().create_cursor(name)
+        kind: Any = base.ServerSideCursor  # the stubs lack what it takes
+        return kind(self.connection, name=name, scrollable=False, withhold=False)
+
     def _start_transaction_under_autocommit(self) -> None:
         # Django asks for it where a backend has this method, and else turns autocommit off.
         with debug_transaction(self, "BEGIN"), self.wrap_database_errors:
-            self._command(_begin(self.connection.isolation_level))
+            self._command(_begin(self.connection.isolation_level), expected=b"BEGIN")
 
     def _commit(self) -> None:
         if self.connection is not None:
             with debug_transaction(self, "COMMIT"), self.wrap_database_errors:
-                self._command(b"COMMIT")
+                self._command(b"COMMIT", expected=b"COMMIT")
 
     def _set_autocommit(self, autocommit: bool) -> None:  # noqa: FBT001 - Django's signature
         if self.connection.autocommit != autocommit:
             super()._set_autocommit(autocommit)  # type: ignore[misc]  # the stubs lack it
 
-    def _command(self, command: bytes) -> None:
+    def _command(self, command: bytes, *, expected: bytes) -> None:
         result = self.connection.pgconn.exec_(command)
         if result.status != ExecStatus.COMMAND_OK:
             raise _error(result, self.connection)
+        if (said := result.command_status) != expected:
+            # A transaction in which a statement failed is not committed, and PostgreSQL says so
+            # without an error. What is lost must not pass for stored.
+            raise errors.InFailedSqlTransaction(f"The transaction ended with {said!r}.")
 
 
 def _error(result: PGresult, connection: Connection[Any]) -> Exception:
@@ -90,10 +111,14 @@ def _begin(level: IsolationLevel | None) -> bytes:
     return f"BEGIN ISOLATION LEVEL {IsolationLevel(level).name.replace('_', ' ')}".encode()
 
 
-@lru_cache(_MOST_REMEMBERED)
 def _numbered(sql: str) -> bytes:
     """Return ``sql`` with libpq's placeholders instead of Django's."""
+    return (_remembered if len(sql) <= _LONGEST_REMEMBERED else _written)(sql)
+
+
+def _written(sql: str) -> bytes:
     numbers = count(1)
-    first, *rest = sql.split("%s")
-    text = first + "".join(f"${next(numbers)}{part}" for part in rest)
-    return text.replace("%%", "%").encode()
+    return _MARK.sub(lambda mark: "%" if mark[0] == "%%" else f"${next(numbers)}", sql).encode()
+
+
+_remembered: Final = lru_cache(_MOST_REMEMBERED)(_written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ class Task:
     def __init__(self) -> None:
         self.is_away = False
         self.sent = self.refused = 0
+        self.takes: Callable[[], None] = lambda: None
 
     def delay(self) -> None:
+        self.takes()
         if self.is_away:
             self.refused += 1
             raise ConnectionError("redis://user:s3cr3t@host")
@@ -47,16 +49,35 @@ def test_nobody_rings_for_a_while_after_a_ring_in_vain(
     task.is_away = True
     for _ in range(5):
         bell.ring(task)
-    assert (task.sent, task.refused) == (1, 1)
-    assert caplog.messages == ["The broker cannot be rung: ConnectionError"]
+    assert (task.sent, task.refused) == (1, 2)
+    assert caplog.messages == ["The broker cannot be rung: ConnectionError"] * 2
     clock[0] += doorbell.QUIET
     bell.ring(task)
-    assert (task.sent, task.refused) == (1, 2)
+    assert (task.sent, task.refused) == (1, 3)
     task.is_away = False
     clock[0] += doorbell.QUIET
     bell.ring(task)
     bell.ring(task)
-    assert (task.sent, task.refused) == (3, 2)
+    assert (task.sent, task.refused) == (3, 3)
+
+
+def test_one_ring_in_vain_silences_nobody(clock: list[float]) -> None:
+    """It may only have met a connection that the broker closed while nobody used it."""
+    bell, task = Doorbell(), Task()
+    for _ in range(3):
+        task.is_away = True
+        bell.ring(task)
+        task.is_away = False
+        bell.ring(task)
+    assert (task.sent, task.refused) == (3, 3)
+
+
+def test_one_that_took_long_to_fail_is_enough(clock: list[float]) -> None:
+    bell, task = Doorbell(), Task()
+    task.is_away, task.takes = True, lambda: clock.__setitem__(0, clock[0] + 2)
+    for _ in range(3):
+        bell.ring(task)
+    assert task.refused == 1
 
 
 #: Rings, has the broker stand still, rings, lets it go on and rings; prints the seconds of each.

@@ -37,6 +37,11 @@ REQUESTS: list[Sent] = [
     ("GET", "/admin/login/", {}, b""),
     ("GET", "/nothing/is/here", {}, b""),
     ("GET", "", {}, b""),
+    ("GET", "/\xe6\x97\xa5\xe6\x9c\xac", {}, b""),
+    ("GET", "/static/\xff\xfe", {}, b""),
+    ("GET", "/admin/tenants/flow/\xc3\xa9/change/", {}, b""),
+    ("GET", "/admin/", {"SCRIPT_NAME": "/gate\xc3\xa9"}, b""),
+    ("POST", "/v2/asynccall", {"SCRIPT_NAME": "/gate"}, b"{}"),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
 
 from flows_endpoint import rows
 from flows_endpoint.isu.models import Collection, CollectionState, Payout, PayoutState
@@ -133,3 +134,16 @@ def test_where_one_is_there_the_other_is_not_written(
     assert not way(payout, collection)
     assert Payout.objects.count() == Timer.objects.count() == 1
     assert not Collection.objects.exists()
+
+
+def test_rows_with_too_many_values_for_one_statement_go_in_several(
+    make_flow: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow_id = str(make_flow("kairos").flow.pk)
+    made = [row for _ in range(2) for row in _rows(flow_id)[:3]]
+    widest = max(len(type(row)._meta.concrete_fields) for row in made)
+    monkeypatch.setattr(rows, "_MOST_VALUES", widest)
+    with CaptureQueriesContext(connection) as seen:
+        rows.insert(made)
+    assert len(seen) == 6
+    assert Timer.objects.count() == CallRequest.objects.count() == OutboundCall.objects.count() == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,6 +112,34 @@ class TestStatement:
         assert names() == {"a", "b"}
 
     @on_postgresql
+    def test_another_thread_s_connection_is_not_for_it(self) -> None:
+        found: list[type[BaseException]] = []
+
+        def use() -> None:
+            connections["default"] = mine
+            try:
+                sql.run("SELECT 1")
+            except DatabaseError as error:
+                found.append(type(error))
+            finally:
+                del connections["default"]
+
+        mine = connections["default"]
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+        assert found == [DatabaseError]
+
+    @on_postgresql
+    def test_long_statements_are_not_kept(self) -> None:
+        from tenants.postgresql import base  # noqa: PLC0415
+
+        before = base._remembered.cache_info().currsize
+        listed = ", ".join(["%s"] * 2000)
+        assert sql.run(f"SELECT 1 WHERE 'x' IN ({listed})", ["x"] * 2000).rows == [(1,)]
+        assert base._remembered.cache_info().currsize == before
+
+    @on_postgresql
     def test_the_driver_s_types_go_both_ways(self) -> None:
         values = [uuid.uuid4(), datetime(2026, 1, 2, 3, 4, 5, 6, UTC), 7, 1.5, True, None, b"\x00"]
         kinds = ("uuid", "timestamptz", "bigint", "float8", "boolean", "text", "bytea")
@@ -147,6 +177,27 @@ class TestTransaction:
             transaction.on_commit(lambda: seen.append(set()))
             raise RuntimeError
         assert seen == [{"a"}]
+
+    @on_postgresql
+    def test_a_cursor_of_the_server_s_locks_rows_within_a_block(self) -> None:
+        sql.run(INSERT, ["a", b""])
+        rows = InternalSecret.objects.filter(name="a")
+        with transaction.atomic():
+            assert [row.name for row in rows.select_for_update().iterator()] == ["a"]
+        assert [row.name for row in rows.iterator()] == ["a"]
+
+    @on_postgresql
+    def test_what_failed_without_a_word_does_not_pass_for_stored(self) -> None:
+        told: list[str] = []
+        with pytest.raises(DatabaseError, match="ROLLBACK"), transaction.atomic():
+            sql.run(INSERT, ["a", b""])
+            transaction.on_commit(lambda: told.append("committed"))
+            with suppress(IntegrityError):
+                sql.run(INSERT, ["a", b""])
+        assert (names(), told) == (set(), [])
+        with transaction.atomic():
+            sql.run(INSERT, ["b", b""])
+        assert names() == {"b"}
 
     def test_without_a_block_each_statement_stands_by_itself(self) -> None:
         sql.run(INSERT, ["a", b""])

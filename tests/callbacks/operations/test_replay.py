@@ -241,7 +241,7 @@ def test_the_sweeper_goes_on_with_replays(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("django.db.connections.close_all", lambda: None)
     monkeypatch.setattr(sweeper, "_duties", [])
     sweeper.sweep()
-    assert done == ["replays", "deliveries"]
+    assert done == ["deliveries", "replays", "deliveries"]
 
 
 def test_the_sweeper_does_what_else_it_was_told_of_whatever_fails(
@@ -263,7 +263,7 @@ def test_the_sweeper_does_what_else_it_was_told_of_whatever_fails(
         done.append("works")
 
     sweeper.sweep()
-    assert done == ["breaks", "works", "replays", "deliveries"]
+    assert done == ["deliveries", "breaks", "works", "replays", "deliveries"]
     assert caplog.messages == ["The look for due work (breaks) failed: ZeroDivisionError"]
 
 
