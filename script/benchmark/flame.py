@@ -23,6 +23,8 @@ _PALETTE: Final = {
 }
 #: The cryptography is done in C, below these functions of ours.
 _CRYPTOGRAPHY: Final = ("crypto_schemes/ciphers/",)
+#: And libpq, below these.
+_DATABASE: Final = ("tenants/postgresql/", "tenants/sql.py")
 
 
 @dataclass(slots=True)
@@ -103,4 +105,6 @@ class _Page:
 def _colour(name: str) -> str:
     if any(place in name for place in _CRYPTOGRAPHY):
         return _PALETTE["cryptography"]
+    if any(place in name for place in _DATABASE):
+        return _PALETTE["psycopg"]
     return next(colour for word, colour in _PALETTE.items() if f"({word}" in name or not word)

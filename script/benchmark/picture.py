@@ -93,7 +93,7 @@ def _bars(
         return [], 0
     parts = [f'<text class="title" x="20" y="{top}">{escape(title)}</text>']
     for number, name in enumerate(legend if len(legend) > 1 else []):
-        x = 480 + number * 180
+        x = 540 + number * 160
         parts.append(
             f'<rect x="{x}" y="{top - 10}" width="11" height="11" fill="{_COLOURS[number]}"/>'
         )
