@@ -134,10 +134,10 @@ def test_the_time_of_a_refusal_names_no_step() -> None:
     for name, data in cases.items():
         times = []
         for _ in range(15):
-            started = time.perf_counter()
+            started = time.thread_time()
             with pytest.raises(OpenError):
                 citcall.open_text(data, USERID, KEY)
-            times.append(time.perf_counter() - started)
+            times.append(time.thread_time() - started)
         medians[name] = statistics.median(times)
     assert max(medians.values()) < 20 * min(medians.values())
 

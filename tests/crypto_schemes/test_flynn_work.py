@@ -171,7 +171,7 @@ def _refused(sent: SealedRequest, key: RSAPrivateKey) -> type[OpenError]:
 def _median(sent: SealedRequest, key: RSAPrivateKey, kind: type[OpenError]) -> float:
     times = []
     for _ in range(25):
-        started = time.perf_counter()
+        started = time.thread_time()
         assert _refused(sent, key) is kind
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     return statistics.median(times)

@@ -78,10 +78,10 @@ def test_a_wrong_key_takes_about_as_long_as_a_wrong_padding() -> None:
     def fastest(value: str) -> float:
         best = float("inf")
         for _ in range(60):
-            started = time.perf_counter()
+            started = time.thread_time()
             with pytest.raises(OpenError):
                 flow.opens(flow.request(value))
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
         return best
 
     text = flow.HEADER_TEXT[:-1] + b',"extra":"%s"}' % (b"x" * 4000)

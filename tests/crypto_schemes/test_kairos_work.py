@@ -125,8 +125,8 @@ def test_wrong_key_and_wrong_padding_take_about_as_long(
     timings: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(25):
         for name in names:
-            start = time.perf_counter()
+            start = time.thread_time()
             refuse(cases[name][0], rsa_2048)
-            timings[name].append(time.perf_counter() - start)
+            timings[name].append(time.thread_time() - start)
     medians = [statistics.median(timings[name]) for name in names]
     assert max(medians) < 2 * min(medians)

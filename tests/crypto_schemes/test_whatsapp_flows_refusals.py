@@ -295,10 +295,10 @@ def test_a_wrong_key_and_a_wrong_tag_take_about_the_same_time(
     times: dict[str, list[float]] = {name: [] for name in requests}
     for _ in range(40):
         for name, request in requests.items():
-            started = time.perf_counter()
+            started = time.thread_time()
             with pytest.raises(OpenError):
                 SCHEME.open_request(request, owner, OPTIONS, now=0)
-            times[name].append(time.perf_counter() - started)
+            times[name].append(time.thread_time() - started)
     middles = [statistics.median(values) for values in times.values()]
     # An RSA decryption left out would make one of them several times faster.
     assert max(middles) < 3 * min(middles)
