@@ -25,7 +25,7 @@ _duties: list[Callable[[], object]] = []
 
 
 def duty(look: _Duty) -> _Duty:
-    """Have every worker call the decorated function too, before it looks for deliveries.
+    """Have every worker call the decorated function too, each time it looks for deliveries.
 
     For work that rows say is due. Several workers call it at once, and rings do besides.
     """

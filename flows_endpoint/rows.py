@@ -93,7 +93,7 @@ def changes_one(statement: str, values: Sequence[Any]) -> bool:
 
 
 class _Form(NamedTuple):
-    """How rows of a model are written: ``head``, and ``places`` for each row.
+    """How rows of a model are written: ``head``, and ``places`` for the values of each.
 
     ``take`` returns a row's values; those at the positions of ``others`` the field has to write.
     """
@@ -105,8 +105,19 @@ class _Form(NamedTuple):
 
 
 def _insert(model: type[Model], rows: Sequence[Model]) -> tuple[str, list[Any]]:
+    form = _form(model, connection.vendor)
+    places = ", ".join([f"({form.places})"] * len(rows))
+    return f"{form.head} VALUES {places}", _values(form, rows)
+
+
+def _selecting(row: Model) -> tuple[str, list[Any]]:
+    """Return the statement that inserts ``row``, such that a FROM may follow."""
+    form = _form(type(row), connection.vendor)
+    return f"{form.head} SELECT {form.places}", _values(form, [row])
+
+
+def _values(form: _Form, rows: Sequence[Model]) -> list[Any]:
     database = connections[DEFAULT_DB_ALIAS]
-    form = _form(model, database.vendor)
     values: list[Any] = []
     for row in rows:
         start = len(values)
@@ -114,7 +125,7 @@ def _insert(model: type[Model], rows: Sequence[Model]) -> tuple[str, list[Any]]:
         for position, field in form.others:
             written = field.get_db_prep_save(field.pre_save(row, add=True), database)
             values[start + position] = written
-    return form.head + ", ".join([form.places] * len(rows)), values
+    return values
 
 
 @lru_cache
@@ -129,8 +140,8 @@ def _form(model: type[Model], vendor: str) -> _Form:
     return _Form(
         take=attrgetter(*[field.attname for field in fields]),
         others=tuple((n, field) for n, field in enumerate(fields) if not _is_plain(field, vendor)),
-        head=f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ",  # noqa: S608 - our own names
-        places=f"({', '.join(['%s'] * len(fields))})",
+        head=f"INSERT INTO {quote(model._meta.db_table)} ({names})",
+        places=", ".join(["%s"] * len(fields)),
     )
 
 
@@ -150,10 +161,7 @@ def insert_both(row: Model, then: Model) -> bool:
     """
     if connection.vendor != "postgresql":
         with transaction.atomic():
-            is_new = insert_once(row)
-            if is_new:
-                insert([then])
-            return is_new
+            return _one_after_the_other(row, then)
     first, row_values = _insert(type(row), [row])
     last, then_values = _selecting(then)
     return changes_one(
@@ -174,10 +182,7 @@ def insert_in_turn(
     if connection.vendor != "postgresql":
         with transaction.atomic():
             changes_one(turn, turn_values)
-            is_new = insert_once(row, on_conflict=f"({unless}) DO NOTHING")
-            if is_new:
-                insert([then])
-            return is_new
+            return _one_after_the_other(row, then, on_conflict=f"({unless}) DO NOTHING")
     (first, row_values), (last, then_values) = (_selecting(one) for one in (row, then))
     return changes_one(
         f"WITH turn AS ({turn} RETURNING 1), "
@@ -187,8 +192,8 @@ def insert_in_turn(
     )
 
 
-def _selecting(row: Model) -> tuple[str, list[Any]]:
-    """Return the statement that inserts ``row``, such that a FROM may follow."""
-    sql, values = _insert(type(row), [row])
-    head, _, places = sql.partition(" VALUES ")
-    return f"{head} SELECT {places[1:-1]}", values
+def _one_after_the_other(row: Model, then: Model, *, on_conflict: str = "DO NOTHING") -> bool:
+    is_new = insert_once(row, on_conflict=on_conflict)
+    if is_new:
+        insert([then])
+    return is_new
