@@ -1,4 +1,4 @@
-"""The gunicorn worker: its threaded one, which stays with a connection as long as nobody waits.
+"""The gunicorn worker: its threaded one, whose threads wait for nobody.
 
 Gunicorn hands a kept connection back to its main thread after each answer, which waits for the next
 request and hands it to some thread again: two changes of thread, each of which costs as much as a
@@ -6,23 +6,39 @@ query. A partner or proxy that sends one request after the other sends the next 
 the thread that has answered looks whether it is there already, and if so serves it. It leaves the
 connection as soon as others wait for a thread, so nobody is kept from one.
 
-For the same reason no thread waits for the first request of a new connection. Gunicorn's do, for
-five seconds: as many silent connections as there are threads would keep everybody else out.
+And no thread waits for a request to arrive. Gunicorn's do: as many callers as there are threads,
+who are silent or send a byte now and then, would keep everybody else out. Here a thread takes what
+has come, and if that is not a whole request (:mod:`config.arrival`), the main thread waits for the
+rest, on all such connections together.
 """
 
 from __future__ import annotations
 
+import os
 import select
+import socket
 from typing import Any, Final
 
+from gunicorn import util
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-#: Milliseconds to wait for the next request; a thread that waits serves nobody else.
+from config.arrival import Arrival, Refused
+
+#: Milliseconds to wait for more; a thread that waits serves nobody else.
 _PATIENCE: Final = 1
+#: Seconds a request may take to arrive.
+_WHOLE: Final = float(os.environ.get("SEALGATE_REQUEST_SECONDS", "60"))
+#: Bytes taken from a connection at once.
+_PIECE: Final = 64 * 1024
+#: Bytes of requests that are not whole, in all connections of a process; beyond it only small ones
+#: are waited for.
+_MOST_HELD: Final = 128 * 1024 * 1024
+_SMALL: Final = 64 * 1024
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Serves requests of one connection in one thread for as long as no other connection waits."""
+    """Serves whole requests, those of one connection in one thread while no other is waiting."""
 
     def init_process(self) -> None:
         """Serve, until the process ends."""
@@ -35,18 +51,80 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle(self, conn: Any) -> Any:
         """Serve a request, and those that follow at once; return what gunicorn's own returns."""
-        if not conn.initialized and not conn.data_ready and not self._is_readable(conn):
-            return _DEFER  # the main thread waits for it, together with all others
+        kept: Any = _DEFER
         while True:
+            arrival = self._arrival(conn)
+            if arrival is not None and not self._has_arrived(conn, arrival):
+                if self._refuses(conn, arrival):
+                    return False
+                # The main thread waits for it, together with all others.
+                return _DEFER if arrival.data else kept
             kept = super().handle(conn)
-            if kept is not True or not self._may_stay(conn):
+            if kept is not True or not self.alive or conn.is_http2 or self._others_wait:
                 return kept
 
-    def _may_stay(self, conn: Any) -> bool:
-        """Return whether another request is there and nobody else is waiting for this thread."""
-        if not self.alive or conn.is_http2 or self._others_wait:
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request that has arrived, and so is not invited to send its body."""
+        if not self.cfg.is_ssl:
+            req._expected_100_continue = False
+        return super().handle_request(req, conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Close by ``deadline`` what is idle or waited for; called when the worker has to stop."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+    def _arrival(self, conn: Any) -> Arrival | None:
+        """Return what has come of the next request, or None where gunicorn reads by itself."""
+        if self.cfg.is_ssl:
+            return None
+        conn.sock.setblocking(True)
+        conn.init()
+        if conn.is_http2:
+            return None
+        arrival: Arrival | None = getattr(conn, "arrival", None)
+        if arrival is None:
+            arrival = conn.arrival = Arrival()
+            # What came along with the request before.
+            arrival.add(conn.parser.unreader.take_buffered())
+        return arrival
+
+    def _has_arrived(self, conn: Any, arrival: Arrival) -> bool:
+        """Take what is there; a whole request, or all there will be, goes to the parser."""
+        while not arrival.is_whole():
+            try:
+                piece = conn.sock.recv(_PIECE, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if arrival.take_invitation():
+                    conn.sock.sendall(_CONTINUE)
+                if self._is_readable(conn):
+                    continue
+                return False
+            except OSError:
+                break  # the parser comes to know
+            if not piece:
+                break
+            arrival.add(piece)
+        conn.parser.unreader.unread(bytes(arrival.data))
+        conn.arrival = None
+        return True
+
+    def _refuses(self, conn: Any, arrival: Arrival) -> bool:
+        """Return whether the request is not waited for any longer; its sender was told."""
+        refused = arrival.refusal(patience=_WHOLE)
+        if refused is None and len(arrival.data) > _SMALL and self._held > _MOST_HELD:
+            refused = Refused(503, "Service Unavailable")
+        if refused is None:
             return False
-        return bool(conn.parser.unreader.buf.getvalue()) or self._is_readable(conn)
+        util.write_error(conn.sock, *refused, "")
+        return True
+
+    @property
+    def _held(self) -> int:
+        """Return the bytes of all requests that are waited for."""
+        waiting = [getattr(conn, "arrival", None) for conn in list(self.pending_conns)]
+        return sum(len(arrival.data) for arrival in waiting if arrival is not None)
 
     def _is_readable(self, conn: Any) -> bool:
         """Return whether something arrives, within a moment where nobody waits for this thread."""

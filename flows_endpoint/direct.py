@@ -60,6 +60,9 @@ class ProtocolHandler(WSGIHandler):
     There each middleware in front of :class:`ProtocolMiddleware` is called as ever, then the view.
     No signal says that a request begins or ends; what listens to them is done here (the database's
     connection) or has nothing to do (caches, the log of statements).
+
+    A body that is larger than any page takes is refused unread: Django would read one with files
+    to its end, and a thread with it that could serve others.
     """
 
     def __init__(self) -> None:
@@ -78,6 +81,9 @@ class ProtocolHandler(WSGIHandler):
         request = WSGIRequest(dict(environ))
         found = self._addresses.view_for(request)
         if found is None:
+            if _is_too_large(environ):
+                start_response("413 Content Too Large", [("Content-Length", "0")])
+                return []
             return super().__call__(environ, start_response)
         request.found = found  # type: ignore[attr-defined]  # for the last of the chain
         set_script_prefix(request.META["SCRIPT_NAME"])
@@ -90,6 +96,12 @@ class ProtocolHandler(WSGIHandler):
             connection.close_if_unusable_or_obsolete()
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return [response.content]
+
+
+def _is_too_large(environ: Mapping[str, Any]) -> bool:
+    declared = environ.get("CONTENT_LENGTH") or ""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return declared.isascii() and declared.isdigit() and int(declared[:12]) > limit
 
 
 def _answer(request: HttpRequest, found: Found) -> HttpResponse:

@@ -176,3 +176,19 @@ def test_the_connection_is_looked_at_before_and_after(
     with pytest.raises(RuntimeError):
         Reply(handler, ("POST", "/v2/asynccall", {}, b"{}"))
     assert order == ["looked at", "served", "looked at"]
+
+
+class _Unread(io.BytesIO):
+    """A body that nobody may read."""
+
+    def read(self, *_: Any) -> bytes:
+        raise AssertionError("the body was read")
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/nothing/is/here"])
+def test_what_is_larger_than_any_page_takes_is_refused_unread(path: str) -> None:
+    sent = environ("POST", path, {"CONTENT_TYPE": "multipart/form-data; boundary=x"}, b"")
+    sent |= {"CONTENT_LENGTH": str(11 * 1024 * 1024), "wsgi.input": _Unread()}
+    said: list[Any] = []
+    answer = application(sent, lambda *status_and_headers: said.extend(status_and_headers))
+    assert (b"".join(answer), said) == (b"", ["413 Content Too Large", [("Content-Length", "0")]])

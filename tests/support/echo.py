@@ -10,8 +10,9 @@ from typing import Any
 def application(
     environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
 ) -> Iterable[bytes]:
-    """Answer with every text of ``environ``, after the body was read (not at ``/unread``)."""
+    """Answer with every text of ``environ``, and with the body (not at ``/unread``)."""
+    told = {k: v for k, v in environ.items() if isinstance(v, str)}
     if environ["PATH_INFO"] != "/unread":
-        environ["wsgi.input"].read()
+        told["body"] = environ["wsgi.input"].read().decode("latin-1")
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({k: v for k, v in environ.items() if isinstance(v, str)}).encode()]
+    return [json.dumps(told).encode()]

@@ -1,0 +1,63 @@
+"""A web server with the product's configuration, before an application that echoes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.product import ROOT, free_port
+
+
+@dataclass(frozen=True)
+class EchoServer:
+    """One that runs."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return where it listens."""
+        return "127.0.0.1", self.port
+
+
+@contextmanager
+def echo_server(
+    *, threads: int = 1, settings: dict[str, str] | None = None
+) -> Iterator[EchoServer]:
+    """Run one with a single process while the block lasts."""
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            str(Path(sys.executable).parent / "gunicorn"),
+            *("--config", "config/gunicorn.py", "tests.support.echo:application"),
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PORT": str(port),
+            "SEALGATE_WEB_PROCESSES": "1",
+            "SEALGATE_WEB_THREADS": str(threads),
+            **(settings or {}),
+        },
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the server did not start"
+                time.sleep(0.05)
+        yield EchoServer(port, process)
+    finally:
+        process.kill()
+        process.wait(30)
