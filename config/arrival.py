@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Final, NamedTuple
+from typing import Final
+
+from config.refusals import BODY_TOO_LARGE, HEAD_TOO_LARGE, TOO_SLOW, Refused
 
 #: Bytes of a head; the server takes fields of 16 KB, and nobody sends four of them.
 MOST_HEAD: Final = 64 * 1024
@@ -20,20 +22,13 @@ MOST_BODY: Final = 11 * 1024 * 1024
 #: Bytes of a line that says how long a chunk is, with extensions that nobody uses.
 _MOST_LINE: Final = 256
 _HEAD_END: Final = b"\r\n\r\n"
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
-_EXPECTS: Final = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+# A line that begins with white space goes on with the field before it (RFC 9112 §5.2).
+_LENGTH: Final = re.compile(
+    rb"\r\ncontent-length:(?:[ \t]|\r\n[ \t])*([0-9]{1,15})\b", re.IGNORECASE
+)
+_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:(?:[^\r\n]|\r\n[ \t])*chunked", re.IGNORECASE)
+_EXPECTS: Final = re.compile(rb"\r\nexpect:(?:[ \t]|\r\n[ \t])*100-continue", re.IGNORECASE)
 _SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
-
-
-class Refused(NamedTuple):
-    """A status and its reason phrase, for what is not waited for any longer."""
-
-    status: int
-    reason: str
-
-
-HEAD_TOO_LARGE: Final = Refused(431, "Request Header Fields Too Large")
 
 
 class Arrival:
@@ -76,9 +71,9 @@ class Arrival:
         if not self._head_end and len(self.data) > MOST_HEAD:
             return HEAD_TOO_LARGE
         if len(self.data) > self._head_end + 2 * MOST_BODY:
-            return Refused(413, "Content Too Large")
+            return BODY_TOO_LARGE
         if self.data and time.monotonic() - self._begun_at > patience:
-            return Refused(408, "Request Timeout")
+            return TOO_SLOW
         return None
 
     def take_invitation(self) -> bool:

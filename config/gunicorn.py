@@ -26,6 +26,8 @@ forwarder_headers = "PASS_KEY,HEADER_SECRETS"
 # Whose X-Forwarded-For is believed, our own list decides (SEALGATE_TRUSTED_PROXIES).
 forwarded_allow_ips = "*"
 secure_scheme_headers: dict[str, str] = {}
+# A long base64 value may come in several lines, which count as one with blanks (RFC 9112 §5.2).
+permit_obsolete_folding = True
 # Nothing needs to steer a running server through a socket in the home directory.
 control_socket_disable = True
 keepalive = 15

@@ -9,20 +9,30 @@ connection as soon as others wait for a thread, so nobody is kept from one.
 And no thread waits for a request to arrive. Gunicorn's do: as many callers as there are threads,
 who are silent or send a byte now and then, would keep everybody else out. Here a thread takes what
 has come, and if that is not a whole request (:mod:`config.arrival`), the main thread waits for the
-rest, on all such connections together.
+rest, on all such connections together. It waits as well for callers who do not close a connection
+that was closed to them; gunicorn's main thread does that one after the other.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import select
+import selectors
 import socket
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
-from gunicorn import util
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-from config.arrival import Arrival, Refused
+from config import refusals
+from config.arrival import Arrival
+from tenants.error_places import place_of
+
+logger = logging.getLogger(__name__)
 
 #: Milliseconds to wait for more; a thread that waits serves nobody else.
 _PATIENCE: Final = 1
@@ -34,6 +44,9 @@ _PIECE: Final = 64 * 1024
 #: are waited for.
 _MOST_HELD: Final = 128 * 1024 * 1024
 _SMALL: Final = 64 * 1024
+#: Seconds a caller has to read the last answer and close, while what they still send is dropped:
+#: closing at once would throw the answer away (RFC 9112 §9.6).
+_LINGER: Final = 5.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -47,6 +60,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         found = {name: setting.get() for name, setting in self.cfg.settings.items()}
         own = vars(type(self.cfg))
         self.cfg.__dict__.update({name: found[name] for name in found.keys() - own.keys()})
+        #: Connections that were closed to their callers, and until when those may close them.
+        self._closing: dict[Any, float] = {}
         super().init_process()
 
     def handle(self, conn: Any) -> Any:
@@ -68,6 +83,61 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self.cfg.is_ssl:
             req._expected_100_continue = False
         return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what could not be served at all; neither answer nor log quotes any of it."""
+        refused = refusals.refusal_of(exc)
+        # No address: on a socket of the file system there is none.
+        source, kind = addr[0] if addr else "", type(exc).__name__
+        if refused is refusals.FAILED:
+            logger.error("Unexpected %s at %s, from %s", kind, place_of(exc), source)
+        else:
+            logger.warning("Not a request (%s), from %s", kind, source)
+        with suppress(OSError):
+            _tell(client, refused)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Keep, wait for or close the connection, in the main thread; never wait here."""
+        is_over = not fs.cancelled() and fs.exception() is None and not fs.result()
+        if is_over and not self.cfg.is_ssl:
+            self._begin_to_close(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Close what was waited for long enough; called about once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        self._close(conn for conn, until in list(self._closing.items()) if until <= now)
+
+    def _begin_to_close(self, conn: Any) -> None:
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
+            return
+        self._closing[conn] = time.monotonic() + _LINGER
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drop, conn))
+
+    def _drop(self, conn: Any, sock: socket.socket) -> None:
+        """Drop what a caller sends to whom nobody listens; close when they do."""
+        try:
+            if sock.recv(_PIECE):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._close([conn])
+
+    def _close(self, conns: Iterable[Any]) -> None:
+        for conn in conns:
+            del self._closing[conn]
+            self.poller.unregister(conn.sock)
+            self.nr_conns -= 1
+            conn.close()
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Close by ``deadline`` what is idle or waited for; called when the worker has to stop."""
@@ -114,10 +184,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Return whether the request is not waited for any longer; its sender was told."""
         refused = arrival.refusal(patience=_WHOLE)
         if refused is None and len(arrival.data) > _SMALL and self._held > _MOST_HELD:
-            refused = Refused(503, "Service Unavailable")
+            refused = refusals.TOO_BUSY
         if refused is None:
             return False
-        util.write_error(conn.sock, *refused, "")
+        _tell(conn.sock, refused)
         return True
 
     @property
@@ -135,3 +205,9 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     @property
     def _others_wait(self) -> bool:
         return bool(self.tpool._work_queue.qsize())
+
+
+def _tell(sock: socket.socket, refused: refusals.Refused) -> None:
+    """Send the answer as far as the caller takes it without waiting."""
+    with suppress(BlockingIOError):
+        sock.send(refused.answer, socket.MSG_DONTWAIT)

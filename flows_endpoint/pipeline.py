@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -41,6 +40,7 @@ from flows_endpoint.guards.replay import Claim
 from flows_endpoint.guards.source import admit, caller_address
 from tenants import trace
 from tenants.at_rest import AtRestError
+from tenants.error_places import place_of
 from tenants.keyring import FlowSnapshot
 
 logger = logging.getLogger(__name__)
@@ -215,10 +215,10 @@ def _as_refusal(error: Exception) -> Refusal:
         logger.error("A stored secret cannot be read: %s", error)
         return Refusal(Reason.UNAVAILABLE, step=f"at_rest:{error.code}")
     if isinstance(error, DatabaseError):
-        logger.error("The database refused: %s at %s", type(error).__name__, _where(error))
+        logger.error("The database refused: %s at %s", type(error).__name__, place_of(error))
         return Refusal(Reason.UNAVAILABLE, step=f"database:{type(error).__name__}")
     # Type and place only: the text of a foreign exception may quote what was opened.
-    logger.error("Unexpected %s at %s", type(error).__name__, _where(error))
+    logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))
     return Refusal(Reason.INTERNAL, step=type(error).__name__)
 
 
@@ -228,11 +228,6 @@ def _refuse(protocol: Protocol, exchange: Exchange, refusal: Refusal) -> HttpRep
     except Exception as error:  # noqa: BLE001 - the refusal itself is answered, whatever happened
         logger.error("A refusal could not be counted: %s", type(error).__name__)  # noqa: TRY400
     return protocol.refuse(exchange, refusal)
-
-
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames[-4:]))
 
 
 def _query(request: HttpRequest) -> dict[str, str]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.arrival import MOST_BODY, MOST_HEAD, Arrival
+from config.refusals import BODY_TOO_LARGE, HEAD_TOO_LARGE, TOO_SLOW
 
 pytestmark = pytest.mark.once
 
@@ -18,7 +19,7 @@ _TEXT = st.binary(max_size=60)
 def _with_length(draw: st.DrawFn) -> bytes:
     body = draw(_TEXT)
     name = draw(st.sampled_from([b"Content-Length", b"content-length", b"CONTENT-LENGTH"]))
-    space = draw(st.sampled_from([b"", b" ", b"\t"]))
+    space = draw(st.sampled_from([b"", b" ", b"\t", b"\r\n "]))
     return _HEAD + name + b":" + space + b"%d" % len(body) + space + b"\r\n\r\n" + body
 
 
@@ -29,8 +30,17 @@ def _in_chunks(draw: st.DrawFn) -> bytes:
     trailers = draw(st.sampled_from([b"", b"Digest: abc\r\n", b"A: b\r\nC: d\r\n"]))
     body = b"".join(b"%x" % len(piece) + extension + b"\r\n" + piece + b"\r\n" for piece in chunks)
     coding = draw(st.sampled_from([b"chunked", b"Chunked"]))
+    space = draw(st.sampled_from([b" ", b"\r\n\t"]))
     return (
-        _HEAD + b"Transfer-Encoding: " + coding + b"\r\n\r\n" + body + b"0\r\n" + trailers + b"\r\n"
+        _HEAD
+        + b"Transfer-Encoding:"
+        + space
+        + coding
+        + b"\r\n\r\n"
+        + body
+        + b"0\r\n"
+        + trailers
+        + b"\r\n"
     )
 
 
@@ -96,7 +106,7 @@ def test_chunks_that_are_mostly_frames_are_refused() -> None:
     coming.add(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
     coming.add(b"1;%s\r\nx\r\n" % (b"a" * 200) * (2 * MOST_BODY // 206 + 1000))
     assert not coming.is_whole()
-    assert coming.refusal(patience=60) == (413, "Content Too Large")
+    assert coming.refusal(patience=60) == BODY_TOO_LARGE
 
 
 def test_a_head_that_does_not_end_is_refused() -> None:
@@ -106,7 +116,7 @@ def test_a_head_that_does_not_end_is_refused() -> None:
     assert coming.refusal(patience=60) is None
     coming.add(b"x")
     assert not coming.is_whole()
-    assert coming.refusal(patience=60) == (431, "Request Header Fields Too Large")
+    assert coming.refusal(patience=60) == HEAD_TOO_LARGE
 
 
 def test_time_counts_from_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +130,7 @@ def test_time_counts_from_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> Non
     coming.add(b"O")
     assert coming.refusal(patience=60) is None
     now[0] += 1
-    assert coming.refusal(patience=60) == (408, "Request Timeout")
+    assert coming.refusal(patience=60) == TOO_SLOW
 
 
 @pytest.mark.parametrize(

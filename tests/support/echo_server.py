@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.support.product import ROOT, free_port
 
@@ -21,6 +22,7 @@ class EchoServer:
 
     port: int
     process: subprocess.Popen[bytes]
+    log: Path
 
     @property
     def address(self) -> tuple[str, int]:
@@ -33,6 +35,11 @@ def echo_server(
     *, threads: int = 1, settings: dict[str, str] | None = None
 ) -> Iterator[EchoServer]:
     """Run one with a single process while the block lasts."""
+    with TemporaryDirectory(prefix="sealgate-echo-") as folder:
+        yield from _running(Path(folder) / "log", threads, settings or {})
+
+
+def _running(log: Path, threads: int, settings: dict[str, str]) -> Iterator[EchoServer]:
     port = free_port()
     process = subprocess.Popen(
         [
@@ -45,8 +52,9 @@ def echo_server(
             "PORT": str(port),
             "SEALGATE_WEB_PROCESSES": "1",
             "SEALGATE_WEB_THREADS": str(threads),
-            **(settings or {}),
+            **settings,
         },
+        stderr=log.open("wb"),
     )
     try:
         deadline = time.monotonic() + 30
@@ -57,7 +65,7 @@ def echo_server(
             except OSError:
                 assert time.monotonic() < deadline, "the server did not start"
                 time.sleep(0.05)
-        yield EchoServer(port, process)
+        yield EchoServer(port, process, log)
     finally:
         process.kill()
         process.wait(30)
