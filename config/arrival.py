@@ -22,6 +22,7 @@ MOST_BODY: Final = 11 * 1024 * 1024
 #: Bytes of a line that says how long a chunk is, with extensions that nobody uses.
 _MOST_LINE: Final = 256
 _HEAD_END: Final = b"\r\n\r\n"
+_LENGTH_NAME: Final = b"\r\ncontent-length:"
 # A line that begins with white space goes on with the field before it (RFC 9112 §5.2).
 _LENGTH: Final = re.compile(
     rb"\r\ncontent-length:(?:[ \t]|\r\n[ \t])*([0-9]{1,15})\b", re.IGNORECASE
@@ -29,6 +30,25 @@ _LENGTH: Final = re.compile(
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:(?:[^\r\n]|\r\n[ \t])*chunked", re.IGNORECASE)
 _EXPECTS: Final = re.compile(rb"\r\nexpect:(?:[ \t]|\r\n[ \t])*100-continue", re.IGNORECASE)
 _SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
+
+
+def is_whole(piece: bytes) -> bool:
+    """Return whether ``piece`` plainly begins with a whole request: nearly all arrive in one.
+
+    False says only that :class:`Arrival` has to look.
+    """
+    end = piece.find(_HEAD_END)
+    if end <= 0:
+        return False
+    head = piece[: end + 2].lower()
+    if b"\r\ntransfer-encoding:" in head:
+        return False
+    start = head.find(_LENGTH_NAME)
+    if start < 0:
+        return True
+    start += len(_LENGTH_NAME)
+    declared = head[start : head.index(b"\r\n", start)].strip(b" \t")
+    return declared.isdigit() and len(piece) >= end + len(_HEAD_END) + int(declared[:15])
 
 
 class Arrival:

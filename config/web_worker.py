@@ -24,12 +24,13 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
+from io import BytesIO
 from typing import Any, Final
 
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from config import refusals
-from config.arrival import Arrival
+from config.arrival import Arrival, is_whole
 from tenants.error_places import place_of
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,8 @@ logger = logging.getLogger(__name__)
 _PATIENCE: Final = 1
 #: Seconds a request may take to arrive.
 _WHOLE: Final = float(os.environ.get("SEALGATE_REQUEST_SECONDS", "60"))
-#: Bytes taken from a connection at once.
-_PIECE: Final = 64 * 1024
+#: Bytes taken from a connection at once: more than a request has, and no more to make room for.
+_PIECE: Final = 16 * 1024
 #: Bytes of requests that are not whole, in all connections of a process; beyond it only small ones
 #: are waited for.
 _MOST_HELD: Final = 128 * 1024 * 1024
@@ -67,16 +68,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle(self, conn: Any) -> Any:
         """Serve a request, and those that follow at once; return what gunicorn's own returns."""
         kept: Any = _DEFER
-        while True:
-            arrival = self._arrival(conn)
-            if arrival is not None and not self._has_arrived(conn, arrival):
-                if self._refuses(conn, arrival):
-                    return False
-                # The main thread waits for it, together with all others.
-                return _DEFER if arrival.data else kept
+        while self._has_arrived(conn, is_kept=kept is True):
             kept = super().handle(conn)
             if kept is not True or not self.alive or conn.is_http2 or self._others_wait:
                 return kept
+        if self._refuses(conn):
+            return False
+        # The main thread waits for it, together with all others.
+        return _DEFER if conn.arrival else kept
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request that has arrived, and so is not invited to send its body."""
@@ -145,43 +144,56 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
 
-    def _arrival(self, conn: Any) -> Arrival | None:
-        """Return what has come of the next request, or None where gunicorn reads by itself."""
-        if self.cfg.is_ssl:
-            return None
-        conn.sock.setblocking(True)
-        conn.init()
-        if conn.is_http2:
-            return None
-        arrival: Arrival | None = getattr(conn, "arrival", None)
-        if arrival is None:
-            arrival = conn.arrival = Arrival()
-            # What came along with the request before.
-            arrival.add(conn.parser.unreader.take_buffered())
-        return arrival
+    def _has_arrived(self, conn: Any, *, is_kept: bool) -> bool:
+        """Take what is there; a whole request, or all there will be, goes to the parser.
 
-    def _has_arrived(self, conn: Any, arrival: Arrival) -> bool:
-        """Take what is there; a whole request, or all there will be, goes to the parser."""
-        while not arrival.is_whole():
-            try:
-                piece = conn.sock.recv(_PIECE, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                if arrival.take_invitation():
-                    conn.sock.sendall(_CONTINUE)
-                if self._is_readable(conn):
-                    continue
+        ``is_kept`` says that the connection's last request has just been answered.
+        """
+        if self.cfg.is_ssl:
+            return True  # gunicorn reads by itself
+        if not conn.initialized:
+            conn.init()
+            conn.arrival = None
+        if conn.is_http2:
+            return True
+        unreader, arrival = conn.parser.unreader, conn.arrival
+        if arrival is None:
+            # Something may have come along with the request before.
+            piece = unreader.take_buffered() or self._taken(conn, at_once=not is_kept)
+            if piece is None:
                 return False
-            except OSError:
-                break  # the parser comes to know
+            if not piece or is_whole(piece):
+                unreader.buf = BytesIO(piece)
+                return True
+            arrival = conn.arrival = Arrival()
+            arrival.add(piece)
+        while not arrival.is_whole():
+            if arrival.take_invitation():
+                conn.sock.sendall(_CONTINUE)
+            piece = self._taken(conn)
+            if piece is None:
+                return False
             if not piece:
                 break
             arrival.add(piece)
-        conn.parser.unreader.unread(bytes(arrival.data))
+        unreader.buf = BytesIO(arrival.data)
         conn.arrival = None
         return True
 
-    def _refuses(self, conn: Any, arrival: Arrival) -> bool:
+    def _taken(self, conn: Any, *, at_once: bool = True) -> bytes | None:
+        """Return what has come: empty if that was all, None if nothing comes within a moment.
+
+        ``at_once`` says that something is likely to be there.
+        """
+        if at_once and (piece := _received(conn.sock)) is not None:
+            return piece
+        return _received(conn.sock) if self._is_readable(conn) else None
+
+    def _refuses(self, conn: Any) -> bool:
         """Return whether the request is not waited for any longer; its sender was told."""
+        arrival: Arrival | None = conn.arrival
+        if arrival is None:
+            return False
         refused = arrival.refusal(patience=_WHOLE)
         if refused is None and len(arrival.data) > _SMALL and self._held > _MOST_HELD:
             refused = refusals.TOO_BUSY
@@ -205,6 +217,16 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     @property
     def _others_wait(self) -> bool:
         return bool(self.tpool._work_queue.qsize())
+
+
+def _received(sock: socket.socket) -> bytes | None:
+    """Return what is there, None if nothing is, and nothing where nothing will be."""
+    try:
+        return sock.recv(_PIECE, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""  # the parser comes to know
 
 
 def _tell(sock: socket.socket, refused: refusals.Refused) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.arrival import MOST_BODY, MOST_HEAD, Arrival
+from config.arrival import MOST_BODY, MOST_HEAD, Arrival, is_whole
 from config.refusals import BODY_TOO_LARGE, HEAD_TOO_LARGE, TOO_SLOW
 
 pytestmark = pytest.mark.once
@@ -66,6 +66,20 @@ def test_whole_with_its_last_byte(request: bytes, cuts: list[int], next_one: byt
     assert coming.data == request + next_one
 
 
+@given(request=st.one_of(_with_length(), _in_chunks(), _WITHOUT_BODY), missing=st.integers(0, 60))
+def test_what_is_plainly_whole_is_whole(request: bytes, missing: int) -> None:
+    piece = request[: len(request) - missing]
+    coming = Arrival()
+    coming.add(piece)
+    assert coming.is_whole() or not is_whole(piece)
+
+
+def test_what_most_send_is_plainly_whole() -> None:
+    for request in (_HEAD + b"\r\n", _HEAD + b"Content-Length: 5\r\n\r\nhello"):
+        assert is_whole(request)
+        assert not is_whole(request[:-1])
+
+
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=10))
 def test_whatever_comes_is_looked_at_and_kept(text: bytes, cuts: list[int]) -> None:
     coming, rest = Arrival(), text
@@ -86,10 +100,10 @@ def test_broken_chunks_are_left_to_the_parser(body: bytes) -> None:
 
 
 def test_a_declared_body_is_waited_for_up_to_the_largest() -> None:
-    for size, is_whole in ((MOST_BODY, False), (MOST_BODY + 1, True), (10**15 - 1, True)):
+    for size, whole in ((MOST_BODY, False), (MOST_BODY + 1, True), (10**15 - 1, True)):
         coming = Arrival()
         coming.add(_HEAD + b"Content-Length: %d\r\n\r\n" % size)
-        assert coming.is_whole() is is_whole
+        assert coming.is_whole() is whole
 
 
 def test_a_body_in_chunks_is_waited_for_up_to_the_largest() -> None:
