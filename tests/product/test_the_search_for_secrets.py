@@ -16,7 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core import signing
 
-from tests.support.secrecy import forms, forms_of_der, forms_of_rsa, forms_of_text, search, unfolded
+from tests.support.secrecy import (
+    SHORTEST,
+    forms,
+    forms_of_der,
+    forms_of_rsa,
+    forms_of_text,
+    search,
+    unfolded,
+)
 
 pytestmark = pytest.mark.once
 
@@ -58,6 +66,18 @@ def test_bytes(written: str, length: int) -> None:
     secret = secrets.token_bytes(length)
     assert is_found(forms(secret), BYTES[written](secret))
     assert not is_found(forms(secret), BYTES[written](secrets.token_bytes(length)))
+
+
+@pytest.mark.parametrize("length", range(SHORTEST, 40))
+def test_wherever_it_lies(length: int) -> None:
+    secret, other = secrets.token_bytes(length), secrets.token_bytes(length)
+    for before in range(20):
+        for after in range(20):
+            data = bytes(before) + secret + bytes(after)
+            assert search({"secret": {secret}}, {"place": data}) == {"secret in place"}
+            assert search({"secret": {other}}, {"place": data}) == set()
+            # All of it but the last byte, or the first, is not it.
+            assert search({"secret": {secret + b"x", b"x" + secret}}, {"place": data}) == set()
 
 
 TEXTS: dict[str, Callable[[str], bytes]] = {
