@@ -18,12 +18,23 @@ from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
-from tests.support import distribution
+from tests.support import distribution, made_once, services
 from tests.support.migrated_rows import MigratedRows
 
 # How long an example takes says something about the machine's other work, not about the code.
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
+
+
+def pytest_configure() -> None:
+    """Have all processes of the run share what is made once."""
+    made_once.folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no database behind; the last process to end is the one that shared out the tests."""
+    if not hasattr(config, "workerinput"):
+        services.drop_template()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -96,7 +96,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]
         if request.param == "files":
             broker = Files(tmp_path / "copy" / "broker")
         else:
-            settings["DATABASE_URL"] = stack.enter_context(services.fresh_postgresql())
+            settings["DATABASE_URL"] = stack.enter_context(services.migrated_postgresql())
             broker = (Redis if request.param == "redis" else RabbitMQ)(tmp_path / "broker")
         stack.callback(broker.stop)
         broker.start()

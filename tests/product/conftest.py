@@ -23,7 +23,7 @@ def installation(
         return
     with (
         services.fresh_redis(tmp_path_factory.mktemp("redis")) as cache,
-        services.fresh_postgresql() as database,
+        services.migrated_postgresql() as database,
     ):
         running = product.start(
             var,

@@ -84,7 +84,7 @@ def _installation(kind: str, var: Path) -> Iterator[tuple[Product, dict[str, byt
         if kind == "postgresql":
             cache = stack.enter_context(services.fresh_redis(var.with_name("redis")))
             told = stack.enter_context(leftovers.redis_watched(cache))
-            database = stack.enter_context(services.fresh_postgresql())
+            database = stack.enter_context(services.migrated_postgresql())
             settings |= {"DATABASE_URL": database, "REDIS_URL": cache, "CELERY_BROKER_URL": cache}
         copy = product.start(var, settings=settings)
         stack.callback(copy.stop)

@@ -85,7 +85,7 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Product]:
     if request.param == "sqlite":
         yield from _started(tmp_path, settings)
         return
-    with services.fresh_postgresql() as database:
+    with services.migrated_postgresql() as database:
         yield from _started(tmp_path, settings | {"DATABASE_URL": database})
 
 

@@ -87,17 +87,17 @@ class Sender:
 
 
 def test_four_processes_under_load(copy: product.Product) -> None:
-    flow = copy.provision("whatsapp_flows")
-    public = rsa.load_public_pem(flow["credentials"]["public_key_pem"])
-
-    def sender(secret: str) -> Sender:
-        versions = {
-            "whatsapp_rsa": (KeyVersion("rsa", "whatsapp_rsa", 1, public),),
-            "app_secret": (KeyVersion("secret", "app_secret", 1, secret),),
-        }
-        return Sender(copy, flow["path"], Credentials(versions=versions))
-
     with Officer(copy) as officer:
+        flow = officer.provision("whatsapp_flows")
+        public = rsa.load_public_pem(flow["credentials"]["public_key_pem"])
+
+        def sender(secret: str) -> Sender:
+            versions = {
+                "whatsapp_rsa": (KeyVersion("rsa", "whatsapp_rsa", 1, public),),
+                "app_secret": (KeyVersion("secret", "app_secret", 1, secret),),
+            }
+            return Sender(copy, flow["path"], Credentials(versions=versions))
+
         old_id = officer.active(flow["flow"])["app_secret"]["id"]
         new = officer.generate(flow["flow"], "app_secret")
         officer.promote(new["id"], wait=60)

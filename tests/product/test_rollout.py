@@ -33,7 +33,7 @@ def copy(
                 services.fresh_redis(tmp_path_factory.mktemp("redis"))
             )
             settings["CELERY_BROKER_URL"] = settings["REDIS_URL"]
-            settings["DATABASE_URL"] = stack.enter_context(services.fresh_postgresql())
+            settings["DATABASE_URL"] = stack.enter_context(services.migrated_postgresql())
         running = product.start(tmp_path_factory.mktemp("rollout"), settings=settings)
         stack.callback(running.stop)
         yield running
@@ -60,9 +60,9 @@ def test_web_and_worker_report_and_nobody_else(officer: Officer) -> None:
 
 
 def test_a_version_just_staged_is_loaded_everywhere_within_two_seconds(
-    copy: product.Product, officer: Officer
+    officer: Officer,
 ) -> None:
-    flow = copy.provision("citcall")["flow"]
+    flow = officer.provision("citcall")["flow"]
     waited = []
     for _ in range(5):
         staged = officer.generate(flow, "api_key")
@@ -76,7 +76,7 @@ def test_a_version_just_staged_is_loaded_everywhere_within_two_seconds(
 def test_a_process_that_hangs_is_named_until_it_is_gone(
     copy: product.Product, officer: Officer
 ) -> None:
-    flow = copy.provision("citcall")["flow"]
+    flow = officer.provision("citcall")["flow"]
     first = officer.active(flow)["api_key"]["id"]
     victim = copy.web_workers()[0]
     name = f"web {socket.gethostname()}:{victim}"

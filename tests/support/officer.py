@@ -8,6 +8,7 @@ process: it sends no reports, and no promotion waits for it.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import subprocess
@@ -19,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from tests.support.product import ROOT, Product
+from tests.support.product import ROOT, Product, provision_order
 
 
 class RefusedError(Exception):
@@ -53,6 +54,12 @@ class Officer:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+    def provision(self, scheme: str, *arguments: str) -> dict[str, Any]:
+        """Return what ``manage.py provision --json`` prints for a new flow."""
+        order = provision_order(scheme, *arguments)
+        made: dict[str, Any] = json.loads(self._do("command", arguments=order))
+        return made
 
     def generate(self, flow: str, purpose: str) -> dict[str, Any]:
         """Make a version; returns ``id``, ``version``, ``state``, ``secret``, ``public_pem``."""
@@ -130,6 +137,8 @@ class Officer:
 
 def _verbs() -> dict[str, Callable[..., Any]]:
     """Return what can be ordered. Django is set up by now."""
+    from django.core.management import call_command  # noqa: PLC0415
+
     from tenants import lifecycle, rollout  # noqa: PLC0415
     from tenants.actors import Actor  # noqa: PLC0415
     from tenants.lifecycle.confirmation import use_phrase  # noqa: PLC0415
@@ -139,6 +148,11 @@ def _verbs() -> dict[str, Callable[..., Any]]:
 
     def key_of(key: str) -> Key:
         return Key.objects.select_related("flow").get(pk=key)
+
+    def command(arguments: list[str]) -> str:
+        printed = io.StringIO()
+        call_command(*arguments, stdout=printed)
+        return printed.getvalue()
 
     def wait_until_loaded(flow: str, seconds: float) -> dict[str, Any]:
         row = Flow.objects.get(pk=flow)
@@ -189,6 +203,7 @@ def _verbs() -> dict[str, Callable[..., Any]]:
         return {key.purpose: {"id": str(key.pk), "public_pem": key.public_pem} for key in keys}
 
     return {
+        "command": command,
         "generate": generate,
         "promote": promote,
         "retire": retire,

@@ -14,23 +14,30 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
 from tenants import master_keys
+from tests.support.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent
-# One for all copies of this process: an empty database can then be copied, not migrated each time.
-_MASTER_KEYS = master_keys.generate()
+_SQLITE = "sealgate.sqlite3"
+#: Runs several commands, and prints what each printed as a line of JSON.
+_ALL = """
+import io, json
+from django.core.management import call_command
+for command in json.loads({commands!r}):
+    printed = io.StringIO()
+    call_command(*command, stdout=printed)
+    print(json.dumps(printed.getvalue()))
+"""
 
 
 def free_port() -> int:
@@ -82,12 +89,25 @@ class Product:
             raise AssertionError(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")
         return done
 
+    def manage_all(self, *commands: Sequence[str]) -> list[str]:
+        """Run ``commands`` in one process, which saves their starts; return what each printed."""
+        script = _ALL.format(commands=json.dumps(commands))
+        done = self.manage("shell", "--no-imports", "--command", script)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
     def provision(self, scheme: str, *arguments: str) -> dict[str, Any]:
         """Return what ``manage.py provision --json`` prints for a new flow."""
-        client = f"client-{secrets.token_hex(4)}"
-        done = self.manage("provision", scheme, "--client", client, *arguments, "--json")
-        provisioned: dict[str, Any] = json.loads(done.stdout)
+        provisioned: dict[str, Any] = json.loads(
+            self.manage(*provision_order(scheme, *arguments)).stdout
+        )
         return provisioned
+
+    def provision_all(self, *flows: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the same for several, each a contract and arguments."""
+        return [
+            json.loads(made)
+            for made in self.manage_all(*(provision_order(*flow) for flow in flows))
+        ]
 
     def spawn(self, name: str) -> None:
         """Start the process ``web``, ``worker`` or ``beat``; ``worker-2`` is another worker."""
@@ -153,15 +173,14 @@ def start(
 ) -> Product:
     """Start a copy in the directory ``var`` and return it once it serves.
 
-    ``settings`` are environment variables; without ``DATABASE_URL`` it runs on the
-    embedded default.
+    ``settings`` are environment variables; without ``DATABASE_URL``, which names a database with
+    tables (services.migrated_postgresql), it runs on the embedded default.
     """
-    shutil.copytree(_empty().name, var, dirs_exist_ok=True)
-    product = _configured(var, settings or {})
-    if "DATABASE_URL" in (settings or {}):
-        # What makes the tables does not wait for the disk a hundred times; what runs on them does.
-        quick = {"PGOPTIONS": "-c synchronous_commit=off"}
-        product.manage("migrate", "--verbosity", "0", settings=quick)
+    var.mkdir(parents=True, exist_ok=True)
+    if "DATABASE_URL" not in (settings or {}):
+        shutil.copy(made_once("sqlite", _make_sqlite) / _SQLITE, var)
+    (var / "static").symlink_to(made_once("static", _make_static) / "static")
+    product = configured(var, settings or {})
     for name in processes:
         product.spawn(name)
     try:
@@ -173,7 +192,8 @@ def start(
     return product
 
 
-def _configured(var: Path, settings: Mapping[str, str]) -> Product:
+def configured(var: Path, settings: Mapping[str, str]) -> Product:
+    """Return a copy in the directory ``var`` of which nothing runs or is there yet."""
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     return Product(
@@ -183,11 +203,11 @@ def _configured(var: Path, settings: Mapping[str, str]) -> Product:
             **kept,
             "PORT": str(port),
             "SEALGATE_VAR": str(var),
-            "SEALGATE_MASTER_KEYS": _MASTER_KEYS,
+            "SEALGATE_MASTER_KEYS": (made_once("master-keys", _make_keys) / "keys").read_text(),
             "SEALGATE_SECRET_KEY": secrets.token_urlsafe(48),
             "SEALGATE_OUTBOUND_ALLOW": "127.0.0.0/8",
             "SEALGATE_SANDBOX_SPEED": "50",
-            "DATABASE_URL": f"sqlite:///{var}/sealgate.sqlite3",
+            "DATABASE_URL": f"sqlite:///{var / _SQLITE}",
             "REDIS_URL": "",
             "CELERY_BROKER_URL": "filesystem://localhost/",
             **settings,
@@ -195,11 +215,20 @@ def _configured(var: Path, settings: Mapping[str, str]) -> Product:
     )
 
 
-@cache
-def _empty() -> tempfile.TemporaryDirectory[str]:
-    """Make a directory with an empty database and the static files, removed at the very end."""
-    directory = tempfile.TemporaryDirectory(prefix="sealgate-empty-")
-    empty = _configured(Path(directory.name), {})
-    empty.manage("migrate", "--verbosity", "0")
-    empty.manage("collectstatic", "--noinput", "--verbosity", "0")
-    return directory
+def provision_order(scheme: str, *arguments: str) -> list[str]:
+    """Return the command that makes a flow of a client of its own."""
+    client = f"client-{secrets.token_hex(4)}"
+    return ["provision", scheme, "--client", client, *arguments, "--json"]
+
+
+# One set for all copies: a database with tables can then be copied, not migrated each time.
+def _make_keys(folder: Path) -> None:
+    (folder / "keys").write_text(master_keys.generate())
+
+
+def _make_sqlite(folder: Path) -> None:
+    configured(folder, {}).manage("migrate", "--verbosity", "0")
+
+
+def _make_static(folder: Path) -> None:
+    configured(folder, {}).manage("collectstatic", "--noinput", "--verbosity", "0")

@@ -18,11 +18,14 @@ import pytest
 import redis
 from psycopg import sql
 
-from tests.support.product import free_port
+from tests.support.made_once import folder, made_once
+from tests.support.product import configured, free_port
 
 DATABASE = os.environ.get(
     "SEALGATE_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
 )
+_TEMPLATE = "postgresql"
+_DROP = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
 REDIS = os.environ.get("SEALGATE_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
 
 
@@ -46,23 +49,62 @@ def require_program(name: str) -> str:
 @contextmanager
 def fresh_postgresql() -> Iterator[str]:
     """Make a database of its own on the PostgreSQL server; yields its URL; drops it after."""
-    name = f"sealgate_product_{secrets.token_hex(6)}"
-    address = urlsplit(DATABASE)
+    with _server() as server, _database(server, f"sealgate_product_{secrets.token_hex(6)}") as url:
+        yield url
+
+
+@contextmanager
+def migrated_postgresql() -> Iterator[str]:
+    """Make one with the tables of the product: a copy of one that is made once."""
+    with _server() as server:
+        template = (made_once(_TEMPLATE, _make_template) / "name").read_text()
+        name = f"sealgate_product_{secrets.token_hex(6)}"
+        with _database(server, name, template=template) as url:
+            yield url
+
+
+def drop_template() -> None:
+    """Drop what copies were made of, at the very end, if there is any."""
+    named = folder() / _TEMPLATE / "name"
+    if named.is_file():
+        with _server() as server:
+            server.execute(_DROP.format(sql.Identifier(named.read_text())))
+
+
+def _server() -> psycopg.Connection:
     try:
-        server = psycopg.connect(
+        return psycopg.connect(
             DATABASE.replace("postgres://", "postgresql://", 1), autocommit=True, connect_timeout=3
         )
     except psycopg.OperationalError:
         missing("PostgreSQL")
         raise
-    with server:
+
+
+@contextmanager
+def _database(
+    server: psycopg.Connection, name: str, *, template: str = "template1"
+) -> Iterator[str]:
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    try:
+        yield _url_of(name)
+    finally:
+        server.execute(_DROP.format(sql.Identifier(name)))
+
+
+def _url_of(name: str) -> str:
+    return urlunsplit(urlsplit(DATABASE)._replace(path=f"/{name}"))
+
+
+def _make_template(made: Path) -> None:
+    name = f"sealgate_template_{secrets.token_hex(6)}"
+    with _server() as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield urlunsplit(address._replace(path=f"/{name}"))
-        finally:
-            server.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+    # What makes the tables does not wait for the disk a hundred times; what runs on them does.
+    settings = {"DATABASE_URL": _url_of(name), "PGOPTIONS": "-c synchronous_commit=off"}
+    configured(made, settings).manage("migrate", "--verbosity", "0")
+    (made / "name").write_text(name)
 
 
 def require_redis() -> str:
