@@ -40,6 +40,7 @@ class Client:
         self._host, self._port = setup["host"], setup["port"]
         self.counts = Counts()
         self.stopping = threading.Event()
+        self._pause: float = setup["pause"]
         self.partners: dict[str, Partner] = {}
         for given in setup["flows"]:
             flow = Flow(**given["flow"])
@@ -102,7 +103,7 @@ class Client:
         ways = [way for _, way in weighed]
         chance = random.Random(number)
         wire = self.wire()
-        while not self.stopping.is_set():
+        while not self.stopping.wait(self._pause):
             (way,) = chance.choices(ways, weights)
             with suppress(FailedError):
                 persist(way, wire)

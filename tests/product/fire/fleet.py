@@ -28,6 +28,7 @@ class Fleet:
         *,
         processes: int,
         threads: int,
+        pause: float,
     ) -> None:
         # Each thread has one, and each rotation under way one to try versions out.
         self.connections = processes * (threads + len(flows))
@@ -42,6 +43,7 @@ class Fleet:
             "flows": list(flows),
             "invoice": dict(invoice),
             "threads": threads,
+            "pause": pause,
         }
         self._processes = [_start(setup) for _ in range(processes)]
         self._readers = [
