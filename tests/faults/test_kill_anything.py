@@ -33,7 +33,7 @@ from tests.support.partner import Partner
 
 pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(1800)]
 
-_DELIVERIES = int(os.environ.get("SEALGATE_FAULTS_DELIVERIES", "600"))
+_DELIVERIES = int(os.environ.get("SEALGATE_FAULTS_DELIVERIES", "300"))
 _SEED = int(os.environ.get("SEALGATE_FAULTS_SEED", "0")) or random.SystemRandom().randrange(
     1, 2**31
 )

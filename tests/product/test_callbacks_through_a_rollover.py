@@ -7,10 +7,13 @@ verifies it with a secret that the receiver holds at that moment, and it opens w
 
 What partners send under old and new secrets, webhooks of WhatsApp among it, is the matter of
 test_rotation_under_fire.py.
+
+The suite runs a small one: ``SEALGATE_ROLLOVERS=9`` asks for more.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -33,8 +36,8 @@ from tests.support.receiver import Received, Receiver, Reply
 
 pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(600)]
 
-_ROTATIONS = 6
-_CALLS = 200
+_ROTATIONS = int(os.environ.get("SEALGATE_ROLLOVERS", "3"))
+_CALLS = 25 * _ROTATIONS
 _SECONDS = 240.0
 _PAUSE = 0.05
 _PURPOSES = ("api_key", "callback_signing")
@@ -129,7 +132,7 @@ def copy(
                 services.fresh_redis(tmp_path_factory.mktemp("redis"))
             )
             settings["CELERY_BROKER_URL"] = settings["REDIS_URL"]
-            settings["DATABASE_URL"] = stack.enter_context(services.fresh_postgresql())
+            settings["DATABASE_URL"] = stack.enter_context(services.migrated_postgresql())
         running = product.start(tmp_path_factory.mktemp("rollover"), settings=settings)
         stack.callback(running.stop)
         yield running
@@ -137,10 +140,10 @@ def copy(
 
 def test_no_callback_is_refused(copy: product.Product) -> None:
     held = Held()
-    flow = copy.provision("citcall", "--callback-secret")
-    given = flow["credentials"]
     with ExitStack() as stack:
         officer = stack.enter_context(Officer(copy))
+        flow = officer.provision("citcall", "--callback-secret")
+        given = flow["credentials"]
         active = {purpose: officer.active(flow["flow"])[purpose]["id"] for purpose in _PURPOSES}
         for purpose in _PURPOSES:
             held.add(KeyVersion(active[purpose], purpose, 0, given[purpose]))
