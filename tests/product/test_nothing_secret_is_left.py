@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.product.traffic import NAME, PHONE, send_some
 from tests.support import leftovers, product, services
 from tests.support.admin_session import AdminSession
-from tests.support.product import Product
+from tests.support.product import Product, provision_order
 from tests.support.receiver import Receiver, Reply
 from tests.support.secrecy import forms, forms_of_der, forms_of_rsa, forms_of_text, search
 from tests.tenants.admin_pages import forms_of
@@ -79,7 +79,7 @@ class Work:
 def _installation(kind: str, var: Path) -> Iterator[tuple[Product, dict[str, bytes]]]:
     """Start a copy; yields it and what Redis was told, complete at the end."""
     with ExitStack() as stack:
-        settings = {"SEALGATE_SECOND_FACTOR": "on"}
+        settings = {"SEALGATE_SECOND_FACTOR": "on", "SEALGATE_WEB_PROCESSES": "1"}
         told: dict[str, bytes] = {}
         if kind == "postgresql":
             cache = stack.enter_context(services.fresh_redis(var.with_name("redis")))
@@ -96,18 +96,17 @@ def test_no_secret_and_no_plaintext_is_left_anywhere(kind: str, tmp_path: Path) 
     places: dict[str, bytes] = {}
     with Receiver() as receiver, _installation(kind, tmp_path / "copy") as (copy, told):
         # Not in the product's own directory: this file is the hand-over of a secret.
-        copy.manage("first_admin", "--password-file", str(tmp_path / "admin-password"))
-        work = Work(password=(tmp_path / "admin-password").read_text().strip())
-        flows = [
-            copy.provision(
-                scheme,
-                *("--callback-url", receiver.url, "--callback-secret", "--upstream-secret"),
-            )
-            for scheme in SCHEMES
-        ]
+        password = tmp_path / "admin-password"
+        with_callbacks = ("--callback-url", receiver.url, "--callback-secret", "--upstream-secret")
+        _, *made = copy.manage_all(
+            ("first_admin", "--password-file", str(password)),
+            *(provision_order(scheme, *with_callbacks) for scheme in SCHEMES),
+        )
+        flows = [json.loads(flow) for flow in made]
+        work = Work(password=password.read_text().strip())
         receiver.default = Reply(status=500, body=SAID.encode())
         send_some({flow["scheme"]: flow for flow in flows}, copy.url)
-        tokens = {f"link for {flow['scheme']}": _hand_over(copy, flow) for flow in flows}
+        tokens = _hand_over(copy, flows)
         receiver.wait_for(2, seconds=120)
         time.sleep(1)  # for the answer to be written down
         for process in ("worker", "beat"):
@@ -206,20 +205,27 @@ def _assert_that_everything_is_searched(
     assert search(needle, handed) == {"x in handed over"}
 
 
-def _hand_over(copy: Product, flow: dict[str, Any]) -> str:
-    """Have the credentials handed over by a link, try it twice, and return its token."""
-    name = f"{flow['scheme']}/{flow['address']}"
-    made = json.loads(copy.manage("key", "handover", "create", name, "--json").stdout)
-    token: str = made["url"].partition("#")[2]
-    for status in (200, 404):
-        answer = urllib3.request(
-            "POST",
-            f"{copy.url}/handover/open",
-            body=f"token={token}",
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
+def _hand_over(copy: Product, flows: list[dict[str, Any]]) -> dict[str, str]:
+    """Have the credentials of each handed over by a link, try it twice, and return the tokens."""
+    links = copy.manage_all(
+        *(
+            ("key", "handover", "create", f"{flow['scheme']}/{flow['address']}", "--json")
+            for flow in flows
         )
-        assert answer.status == status
-    return token
+    )
+    tokens: dict[str, str] = {}
+    for flow, link in zip(flows, links, strict=True):
+        token: str = json.loads(link)["url"].partition("#")[2]
+        for status in (200, 404):
+            answer = urllib3.request(
+                "POST",
+                f"{copy.url}/handover/open",
+                body=f"token={token}",
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+            )
+            assert answer.status == status
+        tokens[f"link for {flow['scheme']}"] = token
+    return tokens
 
 
 # --- the work ------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class AdminSession:
         page = self.submit(page, "", code=self._code())
         assert urlsplit(page.url).path == "/admin/", page.url
 
-    def crawl(self, *starts: str, most: int = 8) -> set[str]:
+    def crawl(self, *starts: str, most: int = 2) -> set[str]:
         """Open the pages of the admin that links lead to; returns their paths.
 
         Of pages that differ in nothing but the row they are about, ``most`` are opened.

@@ -178,7 +178,7 @@ def start(
     """
     var.mkdir(parents=True, exist_ok=True)
     if "DATABASE_URL" not in (settings or {}):
-        shutil.copy(made_once("sqlite", _make_sqlite) / _SQLITE, var)
+        shutil.copy(empty_sqlite(), var)
     (var / "static").symlink_to(made_once("static", _make_static) / "static")
     product = configured(var, settings or {})
     for name in processes:
@@ -190,6 +190,11 @@ def start(
         product.stop()
         raise
     return product
+
+
+def empty_sqlite() -> Path:
+    """Return the file of a database that has all tables, and no rows of the business."""
+    return made_once("sqlite", _make_sqlite) / _SQLITE
 
 
 def configured(var: Path, settings: Mapping[str, str]) -> Product:
