@@ -53,7 +53,11 @@ _TITLES = ("Kairos", "CitCall", "ISU", "WhatsApp Flows", "Flynn")
 @pytest.fixture(scope="module")
 def web_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A copy whose worker has not been started yet. Ask for it before anything asks for `copy`."""
-    running = product.start(tmp_path_factory.mktemp("demo"), processes=("web",))
+    running = product.start(
+        tmp_path_factory.mktemp("demo"),
+        processes=("web",),
+        settings={"SEALGATE_WEB_PROCESSES": "1"},
+    )
     yield running
     running.stop()
 

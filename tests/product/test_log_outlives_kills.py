@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(180)]
 #: The promise, and a bit for a machine that is busy with other tests.
 SECONDS = 1.0
 GRACE = 0.5
+_ONE_PROCESS = {"SEALGATE_WEB_PROCESSES": "1"}
 
 
 def served(copy: Product, *, count: int, pause: float) -> list[float]:
@@ -39,7 +40,7 @@ def rows(copy: Product, table: str) -> int:
 
 
 def test_sigkill_loses_a_second_of_log_rows_and_no_business_row(tmp_path: Path) -> None:
-    copy = product.start(tmp_path / "copy", processes=("web",))
+    copy = product.start(tmp_path / "copy", processes=("web",), settings=_ONE_PROCESS)
     try:
         times = served(copy, count=40, pause=0.06)
         copy.kill("web", signal.SIGKILL)
@@ -53,7 +54,7 @@ def test_sigkill_loses_a_second_of_log_rows_and_no_business_row(tmp_path: Path) 
 
 
 def test_an_end_that_is_asked_for_loses_nothing(tmp_path: Path) -> None:
-    copy = product.start(tmp_path / "copy", processes=("web",))
+    copy = product.start(tmp_path / "copy", processes=("web",), settings=_ONE_PROCESS)
     try:
         served(copy, count=15, pause=0)
         copy.kill("web", signal.SIGTERM)

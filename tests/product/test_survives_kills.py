@@ -19,7 +19,9 @@ def test_callbacks_outlive_web_worker_and_broker(tmp_path: Path) -> None:
     with Receiver() as receiver:
         # A lease of 12 s, not 60: what the killed worker held is due again after it.
         copy = product.start(
-            tmp_path / "copy", processes=("web",), settings={"SEALGATE_CALLBACK_SECONDS": "3"}
+            tmp_path / "copy",
+            processes=("web",),
+            settings={"SEALGATE_CALLBACK_SECONDS": "3", "SEALGATE_WEB_PROCESSES": "1"},
         )
         try:
             flow = copy.provision("citcall", "--callback-url", receiver.url)

@@ -23,7 +23,11 @@ with transaction.atomic():
 """
 
 
-@pytest.mark.parametrize("broker", ["redis://127.0.0.1:{port}/0", "amqp://x:y@127.0.0.1:{port}/"])
+@pytest.mark.parametrize(
+    "broker",
+    ["redis://127.0.0.1:{port}/0", "amqp://x:y@127.0.0.1:{port}/"],
+    ids=["redis", "rabbitmq"],
+)
 def test_workers_find_what_is_due_by_themselves(tmp_path: Path, broker: str) -> None:
     with Receiver() as receiver:
         receiver.next(Reply(status=503))
@@ -31,7 +35,7 @@ def test_workers_find_what_is_due_by_themselves(tmp_path: Path, broker: str) -> 
         copy = product.start(
             tmp_path / "copy",
             processes=("web",),
-            settings={"CELERY_BROKER_URL": url, "SEALGATE_SANDBOX_SPEED": "50"},
+            settings={"CELERY_BROKER_URL": url, "SEALGATE_WEB_PROCESSES": "1"},
         )
         try:
             provisioned = copy.provision("citcall", "--callback-url", receiver.url)
