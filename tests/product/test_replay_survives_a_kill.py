@@ -20,7 +20,7 @@ from tests.support.receiver import Receiver
 pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(300)]
 
 #: Several pieces of 500, so that there is a middle.
-_SELECTED = 3_000
+_SELECTED = 2_000
 _OTHERS = 40
 _LEASE = 12
 
@@ -47,13 +47,16 @@ rows += [row(number, "call.ended", "failed") for number in range({others})]
 Delivery.objects.bulk_create(rows, batch_size=500)
 print(Delivery.objects.count())
 """
+#: Kills the processes of a group, read from standard input, as soon as a piece is done.
 _WATCH = """
-import time
+import os, signal, time
 from callbacks.models import Replay
 print("looking", flush=True)
+worker = int(input())
 while not Replay.objects.filter(seen__gt=0).exists():
     time.sleep(0.005)
-print("begun", flush=True)
+os.killpg(worker, signal.SIGKILL)
+print("killed", flush=True)
 """
 _SEE = """
 import json, time
@@ -106,8 +109,9 @@ def test_every_selected_delivery_goes_out_once_more(copy: Product) -> None:
         )
         with _watching(copy) as watch:
             copy.spawn("worker")
-            assert watch.readline() == "begun\n"
-            copy.kill("worker")
+            print(copy.processes["worker"].pid, file=watch.stdin, flush=True)
+            assert watch.stdout.readline() == "killed\n"
+            copy.kill("worker")  # is waited for
         state, total, seen, queued = _see(copy, seconds=0)["replay"]
         assert (state, total, queued) == ("running", _SELECTED + 2 * _OTHERS, seen)
         assert 0 < seen < _SELECTED, "it was not in the middle"
@@ -134,18 +138,19 @@ def test_every_selected_delivery_goes_out_once_more(copy: Product) -> None:
 
 @contextmanager
 def _watching(copy: Product) -> Iterator[Any]:
-    """Yield what says ``begun`` as soon as a piece of the replay is done."""
+    """Yield a process that is told whom to kill as soon as a piece of the replay is done."""
     watch = subprocess.Popen(
         [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", _WATCH],
         cwd=product.ROOT,
         env=copy.environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert watch.stdout is not None
         assert watch.stdout.readline() == "looking\n"
-        yield watch.stdout
+        yield watch
     finally:
         watch.kill()
         watch.wait()
