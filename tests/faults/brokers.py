@@ -133,7 +133,9 @@ class RabbitMQ(Broker):
             "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": mapper,
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            # Nor may a scheduler that waits for work keep a processor busy.
+            "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1} "
+            "+sbwt none +sbwtdcpu none +sbwtdio none",
             "RABBITMQ_NODENAME": f"faults{self._port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._port),
