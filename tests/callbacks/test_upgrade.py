@@ -17,6 +17,7 @@ from callbacks.claim import claim_due
 from callbacks.models import Delivery, Endpoint
 from tenants.lifecycle import IssuedFlow
 
+pytestmark = pytest.mark.timeout(180)
 Make = Callable[..., IssuedFlow]
 BEFORE = [("callbacks", "0002_channels")]
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

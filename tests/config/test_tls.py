@@ -25,6 +25,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         tmp_path_factory.mktemp("tls"),
         processes=("web",),
         settings={
+            "SEALGATE_WEB_PROCESSES": "1",
             "SEALGATE_PUBLIC_URL": "https://gateway.example.com",
             "SEALGATE_ALLOWED_HOSTS": "gateway.example.com,127.0.0.1",
         },

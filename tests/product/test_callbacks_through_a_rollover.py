@@ -34,7 +34,7 @@ from tests.support.officer import Officer
 from tests.support.partner import Partner
 from tests.support.receiver import Received, Receiver, Reply
 
-pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(350)]
 
 _ROTATIONS = int(os.environ.get("SEALGATE_ROLLOVERS", "3"))
 _CALLS = 25 * _ROTATIONS

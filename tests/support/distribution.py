@@ -2,8 +2,9 @@
 
 A file stays together, for what it sets up once; of the tests that start copies of the product, all
 of one installation: ``[sqlite]`` and ``[postgresql]`` of a file may run side by side. What takes
-longest comes first. The tests of copies wait half of the time, so between any two of their groups
-there is one of the others, which keeps a processor busy.
+longest comes first: what is allowed most seconds, and of the rest files of many tests. The tests of
+copies wait half of the time, so between any two of their groups there is one of the others, which
+keeps a processor busy.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def ordered(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     copies = [group for group in groups.values() if group[0].get_closest_marker("product")]
     others = [group for group in groups.values() if not group[0].get_closest_marker("product")]
     copies.sort(key=_allowed_seconds, reverse=True)
-    others.sort(key=len, reverse=True)
+    others.sort(key=lambda group: (_allowed_seconds(group), len(group)), reverse=True)
     return list(chain.from_iterable(chain.from_iterable(zip_longest(copies, others, fillvalue=[]))))
 
 
@@ -52,5 +53,5 @@ class Distribution(LoadFileScheduling):  # type: ignore[misc]
 
 def _allowed_seconds(group: list[pytest.Item]) -> float:
     """Return how long a test of the group may take: those that take long say so."""
-    marker = group[0].get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0.0
+    markers = [marker for item in group if (marker := item.get_closest_marker("timeout"))]
+    return max((float(marker.args[0]) for marker in markers), default=0.0)
