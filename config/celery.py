@@ -19,6 +19,15 @@ app.autodiscover_tasks()
 app.steps["worker"].add(Sweeper)
 
 
+@signals.worker_init.connect
+def _require_tables(**_: Any) -> None:
+    """Have no worker start on a database of another version."""
+    from tenants import schema  # noqa: PLC0415 - needs Django set up
+
+    if wrong := schema.wrong_at_start():
+        schema.refuse(wrong)
+
+
 @signals.worker_ready.connect
 def _report(sender: Any, **_: Any) -> None:
     """Have the worker report what it has loaded (tenants.rollout)."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import struct
 import sys
@@ -76,9 +77,10 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Have the process report what it has loaded, now that it is a process of its own.
 
-    And merge the counts of those before it that are gone. What is loaded by now stays for good, so
-    the garbage collector need not look through it again: with 180,000 objects that takes longer
-    than many requests together.
+    Unless the database is of another version: then it ends, and the server with it. And merge
+    the counts of those before it that are gone. What is loaded by now stays for good, so the
+    garbage collector need not look through it again: with 180,000 objects that takes longer than
+    many requests together.
     """
     from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
 
@@ -87,12 +89,26 @@ def post_worker_init(worker: Any) -> None:
         from django.conf import settings  # noqa: PLC0415
 
         from config import metrics_files  # noqa: PLC0415
-        from tenants import reporter  # noqa: PLC0415
+        from tenants import reporter, schema  # noqa: PLC0415
 
+        if wrong := schema.wrong_at_start():
+            _leave_it_to_the_first(worker)
+            schema.refuse(wrong)
         metrics_files.bury_dead(settings.METRICS_DIR)
         reporter.start("web")
     gc.collect()
     gc.freeze()
+
+
+def _leave_it_to_the_first(worker: Any) -> None:
+    """Of the processes the server began with, have the first alone end it.
+
+    Gunicorn trips over a second one that ends it, and buries the reason under its traces.
+    """
+    if 1 < worker.age <= workers:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if not worker.alive or signal.sigtimedwait({signal.SIGTERM}, PATIENCE):
+            raise SystemExit(0)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -8,14 +8,13 @@ from datetime import timedelta
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from config.celery import app
 from flows_endpoint.models import WorkerHeartbeat
-from tenants import digests
+from tenants import digests, schema
 from tenants.at_rest import AtRestError
 
 #: A worker beats every ten seconds.
@@ -72,9 +71,8 @@ def _database() -> None:
 
 
 def _migrations() -> None:
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise NotReadyError("pending; run manage.py migrate")
+    if wrong := schema.mismatch():
+        raise NotReadyError(wrong)
 
 
 def _master_key() -> None:
