@@ -74,6 +74,15 @@ class MasterKeys:
         return cls(keys)
 
 
+def written(masters: MasterKeys) -> str:
+    """Return master keys in their written form, a line each."""
+    return "\n".join(_written(*item) for item in sorted(masters.by_version.items()))
+
+
+def _written(version: int, key: bytes) -> str:
+    return f"{version}:{base64.b64encode(key).decode('ascii')}"
+
+
 def _decode(version: int, encoded: str) -> bytes:
     try:
         key = base64_text.decode_any(encoded)
@@ -106,4 +115,4 @@ def _is_patterned(key: bytes) -> bool:
 
 def generate(version: int = 1) -> str:
     """Return a new master key in its written form."""
-    return f"{version}:{base64.b64encode(secrets.token_bytes(SIZE)).decode('ascii')}"
+    return _written(version, secrets.token_bytes(SIZE))

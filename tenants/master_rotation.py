@@ -14,20 +14,20 @@ the old setting), it is done again, a few times, before the rotation gives up an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import models, transaction
 
-from tenants import at_rest
+from tenants import at_rest, sealed_verification
 from tenants.actors import Actor
 from tenants.at_rest import AtRestError
 from tenants.lifecycle.base import audit
 from tenants.master_keys import MasterKeys
-from tenants.models import Key
 from tenants.sealed_columns import SealedColumn, sealed_columns
+from tenants.sealed_verification import Unreadable
 
 #: Rows of one transaction: some milliseconds of work.
 _BATCH: Final = 50
@@ -36,19 +36,6 @@ _ROUNDS: Final = 5
 
 #: Called with a column's label, how many of its values are done, and how many there are.
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A value that does not open: where it stands and the code of the AtRestError.
-
-    ``name`` is what people call it: of a key its purpose, version, fingerprint and flow.
-    """
-
-    column: str
-    row: str
-    code: str
-    name: str = ""
 
 
 @dataclass(slots=True)
@@ -146,34 +133,14 @@ def _verify(alone: MasterKeys, report: Report, progress: Progress) -> None:
     for column in sealed_columns():
         label, total = f"verify {column.label}", column.rows().count()
         progress(label, 0, total)
-        for done, row in enumerate(_every_row(column), start=1):
-            blob, context = column.blob(row), column.context(row)
-            try:
-                at_rest.open_sealed(blob, context, masters=alone)
+        for done, row in enumerate(column.each_row(), start=1):
+            if sealed_verification.failure_of(column, row, alone) is None:
                 report.verified += 1
-            except AtRestError:
-                _note_failure(column, row, report)
+            else:
+                report.left += 1
+                # Under an older master key, or under none there is?
+                failure = sealed_verification.failure_of(column, row)
+                report.unreadable += [] if failure is None else [failure]
             if done % _BATCH == 0:
                 progress(label, done, max(done, total))
         progress(label, total, total)
-
-
-def _note_failure(column: SealedColumn, row: models.Model, report: Report) -> None:
-    report.left += 1
-    try:
-        at_rest.open_sealed(column.blob(row), column.context(row))
-    except AtRestError as error:
-        name = f"{row} of {row.flow}" if isinstance(row, Key) else ""
-        report.unreadable.append(Unreadable(column.label, str(row.pk), error.code, name))
-
-
-def _every_row(column: SealedColumn) -> Iterator[models.Model]:
-    """Return the rows in batches of their own: no cursor stays open over a long run."""
-    last = None
-    while True:
-        rest = column.rows() if last is None else column.rows().filter(pk__gt=last)
-        rows = list(rest[:_BATCH])
-        yield from rows
-        if len(rows) < _BATCH:
-            return
-        last = rows[-1].pk

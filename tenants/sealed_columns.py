@@ -7,9 +7,9 @@ here. The models of an installation's own backends are found in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.db import models
@@ -17,6 +17,9 @@ from django.db.models import Q, QuerySet
 
 from tenants import at_rest
 from tenants.master_keys import MasterKeys
+
+#: Rows read at once.
+_BATCH: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,17 @@ class SealedColumn:
         """Return the rows that hold something, by primary key."""
         held = self.model._default_manager.exclude(**{self.field: b""})
         return held.exclude(**{f"{self.field}__isnull": True}).order_by("pk")
+
+    def each_row(self) -> Iterator[models.Model]:
+        """Return those rows in batches of their own: no cursor stays open over a long run."""
+        last = None
+        while True:
+            rest = self.rows() if last is None else self.rows().filter(pk__gt=last)
+            rows = list(rest[:_BATCH])
+            yield from rows
+            if len(rows) < _BATCH:
+                return
+            last = rows[-1].pk
 
     def under(self, version: int) -> QuerySet[Any]:
         """Return the rows wrapped by master key ``version``."""

@@ -1,4 +1,4 @@
-"""Nothing starts on tables of another version; a database that is away keeps nobody from starting."""
+"""Nothing starts on tables of another version; a database that is away stops nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as HttpClient
 
@@ -21,7 +21,7 @@ LATER = {"app": "tenants", "name": "9999_of_a_newer_version"}
 @pytest.fixture(autouse=True)
 def _nothing_is_closed_or_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test's transaction is open on the connection that a process would close."""
-    monkeypatch.setattr(schema.connection, "close", lambda: None)
+    monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(reporter, "start", lambda kind: pytest.fail(f"{kind} started"))
 
 

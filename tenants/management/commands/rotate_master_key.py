@@ -114,10 +114,7 @@ def _what_is_done(report: Report, masters: MasterKeys) -> str:
 
 
 def _what_is_wrong(report: Report) -> str:
-    lines = [
-        f"{item.column}, row {item.row}: does not open ({item.code}). {item.name}".rstrip()
-        for item in report.unreadable
-    ]
+    lines = [str(item) for item in report.unreadable]
     stale = report.left - len(report.unreadable)
     if stale:
         lines.append(

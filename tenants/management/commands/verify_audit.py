@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from tenants import audit_checkpoint
-from tenants.at_rest import AtRestError
-from tenants.audit_checkpoint import CheckpointError
-from tenants.audit_verification import verify
+from tenants.management import audit_look
 
 
 class Command(BaseCommand):
@@ -36,17 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, checkpoint: Path | None = None, **given: Any) -> None:
         """Verify and report. Raises CommandError where anything is wrong."""
-        try:
-            found = verify()
-            if checkpoint is not None:
-                more = audit_checkpoint.compare(checkpoint.read_text(encoding="utf-8"))
-                found = replace(found, faults=found.faults + more)
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{checkpoint} cannot be read ({type(error).__name__}).") from None
-        except CheckpointError as error:
-            raise CommandError(f"{checkpoint}: {error}") from None
-        except AtRestError as error:
-            raise CommandError(f"The secret of the audit trail cannot be read: {error}") from None
+        found = audit_look.verify(checkpoint)
         if given["json"]:
             self.stdout.write(json.dumps(asdict(found)))
         else:
