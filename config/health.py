@@ -33,8 +33,8 @@ def livez(_: HttpRequest) -> JsonResponse:
 def readyz(_: HttpRequest) -> JsonResponse:
     """Answer whether each dependency is there: 200, or 503 with the missing one named.
 
-    A missing worker delays callbacks but no request, so it is reported and does not
-    take the node out of service.
+    A missing worker or broker delays callbacks, by seconds if it is the broker, but no request, so
+    either is reported and does not take the node out of service: all nodes have the same.
     """
     checks = {name: _ask(check) for name, check in _CHECKS.items()}
     ready = all(checks[name] == "ok" for name in _CHECKS if name not in _ADVISORY)
@@ -109,4 +109,4 @@ _CHECKS: dict[str, Callable[[], None]] = {
     "broker": _broker,
     "worker": _worker,
 }
-_ADVISORY = frozenset({"worker"})
+_ADVISORY = frozenset({"worker", "broker"})

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client as HttpClient
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 
 from config import health
 from flows_endpoint.models import WorkerHeartbeat
@@ -39,6 +40,21 @@ def test_a_silent_worker_is_reported_and_takes_no_node_out(client: HttpClient) -
     reply = client.get("/readyz")
     assert reply.status_code == 200
     assert reply.json()["checks"]["worker"] == "no sign of life; is the worker running?"
+
+
+def test_a_broker_that_is_away_is_reported_and_takes_no_node_out(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WorkerHeartbeat.objects.create(name="worker", at=timezone.now())
+
+    def fail() -> None:
+        raise BrokerError("nobody listens at mq.internal:5672")
+
+    monkeypatch.setitem(health._CHECKS, "broker", fail)
+    reply = client.get("/readyz")
+    assert reply.status_code == 200
+    assert reply.json()["status"] == "ok"
+    assert reply.json()["checks"]["broker"] == "OperationalError"
 
 
 def test_a_missing_dependency_is_503_and_named(
