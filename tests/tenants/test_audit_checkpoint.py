@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from tenants import append_only, audit_chain
 from tenants.actors import Actor
-from tenants.models import AuditEntry, AuditHead
+from tenants.models import AuditEntry, AuditHead, InternalSecret
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,10 @@ def set_back(length: int) -> None:
     AuditEntry.objects.filter(pk__gt=length).delete()
     AuditHead.objects.update(length=length, digest=AuditEntry.objects.get(pk=length).digest)
     append_only.install(connection)
+
+
+def test_a_backup_made_before_the_first_checkpoint_has_its_secret() -> None:
+    assert InternalSecret.objects.filter(name="checkpoint").exists()
 
 
 def test_others_can_check_the_signature(kept: Path) -> None:
