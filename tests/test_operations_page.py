@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 from config import gunicorn
 from tests.support import operations_page as page
 from tests.support import services
+from tests.support.product import ROOT
 
 pytestmark = pytest.mark.once
 NAMES = ("web", "worker", "beat")
@@ -44,7 +45,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
         units.append(tmp_path / unit.name)
         text = unit.read_text()
         text = text.replace("/opt/sealgate/.venv/bin", str(Path(sys.executable).parent))
-        units[-1].write_text(text.replace("/opt/sealgate", str(page.ROOT)))
+        units[-1].write_text(text.replace("/opt/sealgate", str(ROOT)))
     done = subprocess.run(
         [program, "verify", "--man=no", *units],
         capture_output=True,
