@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callbacks.bucket import Bucket
+
+pytestmark = pytest.mark.once
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 rates = st.floats(0.01, 1000)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from callbacks import masking
 
+pytestmark = pytest.mark.once
+
 BASIC = "Basic " + base64.b64encode(b"bank:pa55-word,x").decode()
 HEADERS = {
     "Content-Type": "application/json",

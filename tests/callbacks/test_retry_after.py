@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from callbacks import retry_after
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 

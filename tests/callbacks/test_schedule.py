@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from callbacks import schedule
 from callbacks.schedule import SHORTEST, WAITS, most_attempts, wait_after
 
+pytestmark = pytest.mark.once
+
 GRID = list(accumulate(WAITS))
 draws = st.floats(0, 1)
 own = st.lists(st.integers(1, 86_400), min_size=1, max_size=20)

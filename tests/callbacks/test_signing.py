@@ -12,6 +12,8 @@ from callbacks import signing
 from crypto_schemes.errors import KeyUnavailableError
 from crypto_schemes.keys import Credentials, KeyVersion
 
+pytestmark = pytest.mark.once
+
 NEW = "whsec_" + base64.b64encode(b"n" * 24).decode()
 OLD = "whsec_" + base64.b64encode(b"o" * 24).decode()
 OTHER = "whsec_" + base64.b64encode(b"x" * 24).decode()

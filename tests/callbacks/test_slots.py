@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from callbacks.slots import SLOW_SECONDS, Slots
+
+pytestmark = pytest.mark.once
 
 
 class Clock:

@@ -13,6 +13,8 @@ from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
 from callbacks.ssrf import OutboundPolicy, refused_range
 
+pytestmark = pytest.mark.once
+
 STRICT = OutboundPolicy(allow=(), ports=frozenset({80, 443}))
 
 REFUSED = {

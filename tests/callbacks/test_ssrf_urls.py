@@ -13,6 +13,8 @@ from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
 from tenants.outbound_urls import OutboundUrl, OutboundUrlError, parse_outbound_url
 
+pytestmark = pytest.mark.once
+
 SECRET = "s3cr3t"
 
 

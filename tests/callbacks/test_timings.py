@@ -13,6 +13,8 @@ from tests.callbacks.conftest import Post
 from tests.support.certificates import Authority
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.once
+
 
 def test_a_fresh_connection_and_a_kept_one(post: Post, receiver: Receiver) -> None:
     receiver.default = Reply(delay=0.1, body=b"x" * 5, drip=0.02)

@@ -16,6 +16,8 @@ from callbacks.errors import Kind, TransportError
 from callbacks.transport import HttpAnswer, TimeLimits, Transport
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.once
+
 Post = Callable[..., HttpAnswer]
 
 

@@ -16,6 +16,8 @@ from tests.support.certificates import Authority
 from tests.support.name_server import NameServer
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.once
+
 Post = Callable[..., HttpAnswer]
 
 

@@ -12,6 +12,8 @@ from callbacks.transport import HttpAnswer, Transport
 from tests.support.certificates import Authority
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.once
+
 Post = Callable[..., HttpAnswer]
 
 

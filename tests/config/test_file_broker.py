@@ -14,6 +14,8 @@ from kombu import Connection
 
 from config import file_broker
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Connection:

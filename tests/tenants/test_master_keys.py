@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tenants import master_keys
 from tenants.master_keys import MasterKeyError, MasterKeys
 
+pytestmark = pytest.mark.once
+
 
 def text_of(key: bytes) -> str:
     return base64.b64encode(key).decode()

@@ -16,6 +16,8 @@ from crypto_schemes import registry
 from crypto_schemes.options import Options
 from tenants.admin.option_fields import LinesField, clean_options, initial_options, option_fields
 
+pytestmark = pytest.mark.once
+
 
 class Colour(StrEnum):
     RED = "red"

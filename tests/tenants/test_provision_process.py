@@ -9,7 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tenants.master_keys import generate
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

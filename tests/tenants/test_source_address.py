@@ -19,6 +19,8 @@ from tenants.source_address import (
     parse_networks,
 )
 
+pytestmark = pytest.mark.once
+
 TRUSTED = parse_networks(["10.0.0.0/8", "192.0.2.7", "2001:db8:1::/48"])
 
 

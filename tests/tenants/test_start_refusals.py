@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 GOOD = "1:" + base64.b64encode(secrets.token_bytes(32)).decode()
 WEAK = "1:" + base64.b64encode(b"correct horse battery staple 123").decode()

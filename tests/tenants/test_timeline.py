@@ -11,6 +11,8 @@ import pytest
 from tenants.admin import timeline
 from tenants.admin.timeline import Label, Life, Mark, Rect, draw
 
+pytestmark = pytest.mark.once
+
 NOON = datetime(2031, 3, 11, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 

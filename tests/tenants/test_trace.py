@@ -8,6 +8,8 @@ import pytest
 
 from tenants import trace
 
+pytestmark = pytest.mark.once
+
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 

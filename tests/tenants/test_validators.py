@@ -14,6 +14,8 @@ from tenants.validators import (
     validate_storable,
 )
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "url",

@@ -13,6 +13,8 @@ from flows_endpoint.citcall.errors import MEANINGS, Rc, failure_of
 from flows_endpoint.citcall.protocol import CitCallProtocol
 from flows_endpoint.exchange import Exchange, Reason, Refusal
 
+pytestmark = pytest.mark.once
+
 TABLE = {
     "00": "success",
     "06": "Unknown error",

@@ -9,6 +9,8 @@ import pytest
 
 from flows_endpoint.citcall.numbers import draw, new_trxid
 
+pytestmark = pytest.mark.once
+
 
 def test_each_x_is_any_digit() -> None:
     drawn = {draw(["0215080XXXX"]) for _ in range(400)}

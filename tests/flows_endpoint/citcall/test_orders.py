@@ -10,6 +10,8 @@ from flows_endpoint.citcall.orders import Order, read_order
 from flows_endpoint.exchange import Reason, Refusal
 from tests.crypto_schemes.strategies import json_values
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("sent", "normalised"),

@@ -8,6 +8,8 @@ from flows_endpoint.exchange import Exchange, Reason, Refusal
 from flows_endpoint.flynn.errors import EWB_ERRORS, IRP_ERRORS, MEANINGS, Err, failure_of
 from flows_endpoint.flynn.protocol import FlynnProtocol
 
+pytestmark = pytest.mark.once
+
 CONTRACT = {
     "err-invalid-org": (403, "Authorization"),
     "err-expired-token": (403, "Authorization"),

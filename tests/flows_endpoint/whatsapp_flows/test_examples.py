@@ -20,6 +20,8 @@ from flows_endpoint.whatsapp_flows import examples
 from flows_endpoint.whatsapp_flows.errors import MEANINGS, status_of, webhook_status_of
 from flows_endpoint.whatsapp_flows.sandbox import FLOW_JSON
 
+pytestmark = pytest.mark.once
+
 OPTIONS = WhatsAppFlowsOptions()
 PAIRS = [
     (examples.PING, examples.PONG),

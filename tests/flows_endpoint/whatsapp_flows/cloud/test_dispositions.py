@@ -12,6 +12,8 @@ from flows_endpoint.whatsapp_flows.cloud.dispositions import (
     pair_wait,
 )
 
+pytestmark = pytest.mark.once
+
 BACK_OFF = [130429, 131057, 131016, 133004, 131000, 2, 4, 80007, 132069]
 NEVER = [131047, 131026, 131048, 131049, 131050, 131062, 132068, 100, 131008, 131009]
 CREDENTIALS = [190, 0, 10, 200, 201, 250, 298, 299]

@@ -11,6 +11,8 @@ from flows_endpoint.whatsapp_flows.cloud.recipients import (
     tail_of,
 )
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "text",
