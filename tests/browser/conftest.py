@@ -1,46 +1,103 @@
 """What every journey starts from: a running copy of the product, and its administrator.
 
-One file a journey. Each gets a copy of its own, so that no journey needs what another left.
+One file a journey. To each the database is put back as it was before any of them, so that no
+journey needs what another left; the server and the administrator's browser go on.
 """
 
 from __future__ import annotations
 
 import base64
 import secrets
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import urllib3
 from django_otp.oath import totp
+from selenium import webdriver
 
 from tests.support import product
 from tests.support.browser import Person, person
 from tests.support.product import Product
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+@dataclass
+class Copy:
+    """A copy of the product whose database can be put back, under its running processes."""
+
+    product: Product
+    is_touched: bool = False
+
+    def __post_init__(self) -> None:
+        self._database = self.product.var / "sealgate.sqlite3"
+        self._kept = self.product.var / "kept.sqlite3"
+
+    def keep(self) -> None:
+        """Remember the database as it is now."""
+        _copy_database(self._database, self._kept)
+
+    def put_back(self) -> None:
+        """Make the database what was kept."""
+        _copy_database(self._kept, self._database)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(target)) as there:
+        here.backup(there)
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """A copy that serves the web, asks for the second factor and was called 12 times."""
     var = tmp_path_factory.mktemp("browser")
     made = product.start(var, processes=("web",), settings={"SEALGATE_SECOND_FACTOR": "on"})
-    made.manage("first_admin", "--password-file", str(var / "admin-password"))
-    for _ in range(12):  # strangers, so that the charts have something to show
-        urllib3.request("POST", f"{made.url}/v2/asynccall", body=b"{}", retries=False)
-    yield made
-    made.stop()
+    try:
+        made.manage("first_admin", "--password-file", str(var / "admin-password"))
+        for _ in range(12):  # strangers, so that the charts have something to show
+            urllib3.request("POST", f"{made.url}/v2/asynccall", body=b"{}", retries=False)
+        _wait_for_writers()
+        found = Copy(made)
+        found.keep()
+        yield found
+    finally:
+        made.stop()
+
+
+def _wait_for_writers() -> None:
+    """Let that be written which is written in batches, behind the requests' backs."""
+    time.sleep(1)
 
 
 @pytest.fixture(scope="module")
-def admin(running: Product) -> Iterator[Person]:
+def running(copy: Copy) -> Product:
+    """The copy as it was before any journey."""
+    if copy.is_touched:
+        _wait_for_writers()
+        copy.put_back()
+    copy.is_touched = True
+    return copy.product
+
+
+@pytest.fixture(scope="session")
+def window(copy: Copy) -> Iterator[webdriver.Chrome]:
+    """The administrator's browser."""
+    with person(copy.product.url) as somebody:
+        yield somebody.driver
+
+
+@pytest.fixture(scope="module")
+def admin(running: Product, window: webdriver.Chrome) -> Iterator[Person]:
     """The first administrator, signed in with the second factor they were made to set up."""
-    password = Path(running.var / "admin-password").read_text().strip()
-    with person(running.url) as somebody:
-        somebody.open("/admin/")
-        somebody.picture("admin-log-in")
-        sign_in(somebody, "admin", password)
-        yield somebody
+    somebody = Person(window, running.url)
+    somebody.open("/admin/")
+    somebody.picture("admin-log-in")
+    sign_in(somebody, "admin", Path(running.var / "admin-password").read_text().strip())
+    yield somebody
+    somebody.leave_nothing()
 
 
 def sign_in(somebody: Person, name: str, password: str) -> None:

@@ -21,6 +21,7 @@ from tests.support.services import require_program
 #: Interaction (1983), the keystroke-level model: M 1.35, H 0.4, P 1.1, BB 0.2; K 0.28.
 _PRESS_SECONDS: Final = 1.35 + 0.4 + 1.1 + 0.2
 _KEY_SECONDS: Final = 0.28
+_WINDOW: Final = (1280, 900)
 
 
 class Person:
@@ -119,6 +120,14 @@ class Person:
         if folder:
             self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
+    def leave_nothing(self) -> None:
+        """Make the browser as it was at its start, for somebody else."""
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        self.driver.set_window_size(*_WINDOW)
+        self.driver.execute_script("localStorage.clear(); sessionStorage.clear()")
+        self.driver.delete_all_cookies()
+        self.complaints()
+
     def complaints(self) -> list[str]:
         """Return what the browser refused to run or load since the last call."""
         told = [str(line["message"]) for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
@@ -142,7 +151,7 @@ def person(url: str) -> Iterator[Person]:
     options.binary_location = require_program("chromium")
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(flag)
-    options.add_argument("--window-size=1280,900")
+    options.add_argument("--window-size={},{}".format(*_WINDOW))
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = Service(require_program("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
