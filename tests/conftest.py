@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_django
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 
@@ -91,6 +91,19 @@ def _nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "LOOKS_AHEAD", 0)
     monkeypatch.setattr(doorbell, "_quiet_until", float("-inf"))
     monkeypatch.setattr(doorbell, "_is_doubtful", False)
+
+
+@pytest.fixture(scope="module")
+def module_rows(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
+    """Let a fixture write rows once that every test of its module finds as they were.
+
+    Each test is then a savepoint of one transaction: none of them may be one that commits.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

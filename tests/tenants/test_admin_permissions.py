@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -52,9 +53,11 @@ class Scene:
         )
 
 
-@pytest.fixture
-def scene(make_flow: Make, actor: Actor, client_row: Client) -> Scene:
-    flow = make_flow("citcall").flow
+@pytest.fixture(scope="module")
+def kept_scene(module_rows: None) -> Scene:
+    actor = Actor(name="tester")
+    client = lifecycle.create_client(actor, slug="kept")
+    flow = lifecycle.create_flow(actor, client, "citcall").flow
     staged = lifecycle.generate_key(actor, flow, "api_key").key
     active = flow.keys.get(purpose="api_key", state="active")
     handover = lifecycle.create_handover(actor, flow).handover
@@ -63,7 +66,12 @@ def scene(make_flow: Make, actor: Actor, client_row: Client) -> Scene:
         for _ in range(2)
     )
     lifecycle.schedule_destruction(actor, waiting, days=7, reason="old")
-    return Scene(flow, staged, active, retired, waiting, client_row, handover)
+    return Scene(flow, staged, active, retired, waiting, client, handover)
+
+
+@pytest.fixture
+def scene(kept_scene: Scene, db: None) -> Scene:
+    return deepcopy(kept_scene)
 
 
 #: Every address that shows something, and the permission it needs.
