@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,6 +49,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Let what takes longest come first where several processes share the tests."""
     if hasattr(config, "workerinput"):
         items[:] = distribution.ordered(items)
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what stays for good: the modules and the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
