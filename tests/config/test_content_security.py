@@ -15,7 +15,7 @@ from django.test import Client as Browser
 from tenants import master_keys
 from tests.support.product import ROOT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>|\son[a-z]+=\"", re.I)
 
 

@@ -18,7 +18,7 @@ from openapi_spec_validator import validate
 from config import openapi
 from flows_endpoint.views import ProtocolView
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture
