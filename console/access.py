@@ -4,6 +4,8 @@ Each entry is written in the transaction of what it tells of, where there is one
 password or code leaves none: anybody can send those by the thousand, and what the trail holds it
 holds for ever. Lock-outs do, once for each lock-out, and only of people there are: what was
 typed as a name may be a password. Names and addresses of mail are left out for the same reason.
+
+What lets somebody in, or lets them do more or less than before, is mailed to the operators too.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from django.utils import timezone
 
 from tenants import audit_chain
 from tenants.actors import Actor, account_of
+from tenants.lifecycle.base import one_line
 from tenants.models import AuditEntry
+from tenants.notices import tell_operators
 from tenants.source_address import caller_address
 
 Facts = dict[str, Any]
 _LOCKED_OUT: Final = "access.locked_out"
+_SAID: Final = {"is_active": "active", "is_staff": "staff", "is_superuser": "superuser"}
 
 
 def actor_of(request: HttpRequest, user: AbstractBaseUser) -> Actor:
@@ -116,8 +121,11 @@ def note_person(actor: Actor, user: User, before: Facts | None) -> None:
     after = facts_of_person(user)
     if before is None:
         note(actor, "person.create", user, after=after)
+        _tell(actor, "person.create", f"{user.username} is new", _rights(after))
     elif before != after:
-        note(actor, "person.update", user, **_differing(before, after))
+        change = _differing(before, after)
+        note(actor, "person.update", user, **change)
+        _tell(actor, "person.update", f"What {user.username} may do was changed", _lines(change))
 
 
 @contextmanager
@@ -131,7 +139,18 @@ def noting_password(request: HttpRequest, pk: Any) -> Iterator[None]:
         before = passwords.first()
         yield
         if passwords.first() != before:
-            note(Actor.from_request(request), "person.password", User.objects.get(pk=pk))
+            actor, user = Actor.from_request(request), User.objects.get(pk=pk)
+            note(actor, "person.password", user)
+            if account_of(user) != actor.account:
+                _tell(actor, "person.password", f"The password of {user.username} was set", [])
+
+
+@transaction.atomic
+def forgot_second_factor(actor: Actor, user: AbstractBaseUser) -> None:
+    """Note that a person sets up a second factor anew at their next log-in."""
+    verb = "access.forget_second_factor"
+    note(actor, verb, user)
+    _tell(actor, verb, f"The second factor of {user.get_username()} was forgotten", [])
 
 
 @transaction.atomic
@@ -141,11 +160,43 @@ def note_role(actor: Actor, role: Group, before: Facts | None) -> None:
     named = {"role": role.name}
     if before is None:
         audit_chain.append(actor, "role.create", after={**named, **after})
+        _tell(actor, "role.create", f"The role {role.name} is new", _rights(after))
     elif before != after:
         change = _differing(before, after)
         audit_chain.append(
             actor, "role.update", before=change["before"], after={**named, **change["after"]}
         )
+        _tell(actor, "role.update", f"The role {role.name} was changed", _lines(change))
+
+
+def _tell(actor: Actor, verb: str, title: str, lines: list[str]) -> None:
+    """Have the operators told what was done, by whom, and where to read of it."""
+    where = f" from {actor.address}" if actor.address else ""
+    told = [*lines, f"By: {actor.name}{where}", f"The audit trail has it as {verb}."]
+    tell_operators(one_line(title), "\n".join(told))
+
+
+def _lines(change: Mapping[str, Facts]) -> list[str]:
+    """Return a line for each thing that differs."""
+    before, after = change["before"], change["after"]
+    return [
+        f"{_SAID.get(name, name).capitalize()}: {_said(before[name])} -> {_said(after[name])}"
+        for name in after
+    ]
+
+
+def _rights(facts: Facts) -> list[str]:
+    """Return a line for each thing that somebody or a role is given from the start."""
+    given = {name: value for name, value in facts.items() if name not in {"username", "name"}}
+    return [
+        f"{_SAID.get(name, name).capitalize()}: {_said(value)}" for name, value in given.items()
+    ]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (", ".join(value) or "none") if isinstance(value, list) else str(value)
 
 
 def _permissions(granted: Any) -> list[str]:

@@ -15,6 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from console import access
 from tenants.actors import Actor
 from tenants.admin.base import AnyModelAdmin
+from tenants.admin.fresh import ask_again, is_fresh
 
 if TYPE_CHECKING:
     UserAdminBase = StockUserAdmin[User]
@@ -28,8 +29,27 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class FreshFormsAdmin(AnyModelAdmin):
+    """Forms that only somebody who has just shown who they are may send.
+
+    Whoever finds a session open could else make an account, sign in with it, and be fresh.
+    """
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Serve the form; for a new row it asks before anything is typed."""
+        if (request.method == "POST" or object_id is None) and not is_fresh(request):
+            return ask_again(request.get_full_path())
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+
 @admin.register(User)
-class PersonAdmin(UserAdminBase):
+class PersonAdmin(FreshFormsAdmin, UserAdminBase):
     """Who may sign in. Only a superuser may give out rights a role does not."""
 
     form = UserChangeForm
@@ -86,6 +106,8 @@ class PersonAdmin(UserAdminBase):
         form_url: str = "",
     ) -> HttpResponse:
         """Serve the form for somebody's password; a change is written to the audit trail."""
+        if not is_fresh(request):
+            return ask_again(request.get_full_path())
         with access.noting_password(request, id):
             return super().user_change_password(request, id, form_url)
 
@@ -95,7 +117,7 @@ class PersonAdmin(UserAdminBase):
 
 
 @admin.register(Group)
-class RoleAdmin(StockGroupAdmin, AnyModelAdmin):
+class RoleAdmin(FreshFormsAdmin, StockGroupAdmin):
     """Roles. Those made by the product are described in docs/administration.md."""
 
     def save_model(

@@ -112,7 +112,9 @@ def confirm(request: HttpRequest, site: AdminSite) -> HttpResponse:
             by = "password" if factor is None else "password and code"
             access.note(access.actor_of(request, user), "access.confirm", user, after={"by": by})
             confirm_now(request)
-            messages.success(request, "Confirmed. Nothing was changed yet: press the button again.")
+            messages.success(
+                request, "Confirmed. Nothing was changed yet, nothing typed was kept: do it again."
+            )
             return HttpResponseRedirect(_next(request))
     context = {
         **site.each_context(request),

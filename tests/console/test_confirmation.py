@@ -88,7 +88,7 @@ def test_the_password_makes_it_fresh_for_five_minutes(
     data = {**form_of(page, "password"), "password": PASSWORD}
     answer = browser.post(CONFIRM, data, follow=True)
     assert answer.redirect_chain == [(flow_url(staged.flow), 302)]
-    assert "press the button again" in answer.content.decode()
+    assert "nothing typed was kept: do it again" in answer.content.decode()
     let_pass(browser, 290)
     browser.post(verb_url(staged, "promote"), {"overlap_days": "7"})
     assert Key.objects.get(pk=staged.pk).state == "active"

@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 if session.get_decoded().get("_auth_user_id") == str(user.pk):
                     session.delete()
             if count:
-                access.note(Actor.command_line(), "access.forget_second_factor", user)
+                access.forgot_second_factor(Actor.command_line(), user)
         self.stdout.write(
             f"Forgot the second factor of {username}." if count else f"{username} had none."
         )
