@@ -22,7 +22,7 @@ from tenants.actors import Actor, account_of
 from tenants.admin.base import ListedFilter, ReadOnlyAdmin, RefusedError, answering
 from tenants.admin.fresh import needs_fresh
 from tenants.lifecycle import approvals, needs_confirmation
-from tenants.lifecycle.covered import COVERED, covered, fingerprints, what
+from tenants.lifecycle.covered import COVERED, changes, covered, fingerprints, what
 from tenants.lifecycle.requests import waiting
 from tenants.models import ApprovalRequest, ApprovalState, Flow
 
@@ -185,6 +185,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             "standing": _standing(row),
             "fingerprints": [(each, short_fingerprint(each)) for each in fingerprints(row)],
             "hours": row.details.get("hours"),
+            "changes": changes(row),
             "in_use": key_use.use_of(row.key) if row.key and needs_confirmation(row.key) else None,
             "refusing": {"formaction": page_of(row.pk, "refuse")},
             "may_decide": is_open and not is_own and user.has_perm(approvals.DECIDE),

@@ -20,13 +20,15 @@ from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.approval import asked_for
 from tenants.admin.base import RefusedError, UndeletableAdmin, answering
-from tenants.admin.fresh import needs_fresh
+from tenants.admin.fresh import NotFreshError, ask_again, needs_fresh, require_fresh
 from tenants.lifecycle import approvals, requests
 from tenants.models import ApprovalRequest, Client, Flow
 
 #: How many flows the page of a client shows.
 _LISTED: Final = 50
 _FIELDS: Final = ("slug", "name", "contact_email", "notes", "is_enabled", "needs_second_person")
+#: What takes a fresh session: it switches flows on and off, or says whom a slug means.
+_ASKS: Final = frozenset({"slug", "is_enabled", "needs_second_person"})
 
 
 @admin.register(Client)
@@ -110,6 +112,8 @@ class ClientAdmin(UndeletableAdmin):
             return super().changeform_view(request, object_id, form_url, context)
         except RefusedError as refused:
             return _back(request, refused)
+        except NotFreshError:
+            return ask_again(request.get_full_path())
 
     def response_post_save_add(self, request: HttpRequest, obj: Client) -> HttpResponseRedirect:
         """Lead to the page of the client just made: its first flow is the next step."""
@@ -127,6 +131,8 @@ class ClientAdmin(UndeletableAdmin):
     ) -> None:
         """Have the lifecycle create or update the client."""
         actor = Actor.from_request(request)
+        if change and _ASKS & set(form.changed_data):
+            require_fresh(request)
         with answering():
             if change:
                 said = {name: getattr(obj, name) for name in form.changed_data}

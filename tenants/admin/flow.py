@@ -29,13 +29,21 @@ from tenants import lifecycle
 from tenants.actors import Actor, NotAllowedError
 from tenants.admin.approval import asked_for, guarded_context
 from tenants.admin.base import RefusedError, UndeletableAdmin, answering
-from tenants.admin.flow_form import FlowForm, NewFlowForm, fieldsets, form_for
+from tenants.admin.flow_form import (
+    FlowForm,
+    GuardedFlowForm,
+    NewFlowForm,
+    fieldsets,
+    form_for,
+)
 from tenants.admin.fresh import (
     FORM_SECONDS,
     FRESH_SECONDS,
+    NotFreshError,
     ask_again,
     is_fresh,
     needs_fresh,
+    require_fresh,
 )
 from tenants.admin.handover_panel import handover_context
 from tenants.admin.issued import issued_page
@@ -195,6 +203,8 @@ class FlowAdmin(UndeletableAdmin):
         sections: _Fieldsets = fieldsets(obj.scheme, (*_FIXED, "is_enabled"))
         if not self.has_change_permission(request, obj):
             sections[1][1]["fields"] = ["option_list"]
+        elif obj.client.needs_second_person:
+            sections.append(("Two people", {"fields": ["reason"]}))
         return sections
 
     def get_form(
@@ -206,7 +216,8 @@ class FlowAdmin(UndeletableAdmin):
     ) -> Any:
         """Return the form of the flow's contract."""
         if obj is not None:
-            kwargs["form"] = form_for(obj.scheme, FlowForm)
+            is_guarded = obj.client.needs_second_person
+            kwargs["form"] = form_for(obj.scheme, GuardedFlowForm if is_guarded else FlowForm)
         return super().get_form(request, obj, change=change, **kwargs)
 
     def change_view(
@@ -244,6 +255,8 @@ class FlowAdmin(UndeletableAdmin):
             )
         except RefusedError as refused:
             return _refused(request, refused, request.get_full_path())
+        except NotFreshError:
+            return ask_again(request.get_full_path())
 
     def save_model(
         self,
@@ -252,9 +265,31 @@ class FlowAdmin(UndeletableAdmin):
         form: Any,
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Have the lifecycle write what the form changed."""
+        """Have the lifecycle write what the form changed, or ask a second person for it."""
+        changes, reason = form.changes(), form.cleaned_data.get("reason", "")
+        if changes:
+            require_fresh(request)
         with answering():
-            lifecycle.update_flow(Actor.from_request(request), obj, form.changes())
+            done = approvals.do_or_ask(
+                Actor.from_request(request),
+                lambda actor: lifecycle.update_flow(actor, obj, changes, reason=reason),
+                reason=reason,
+            )
+        obj.asked = done if isinstance(done, ApprovalRequest) else None  # type: ignore[attr-defined]
+
+    def log_change(self, request: HttpRequest, obj: Flow, message: Any) -> Any:
+        """Note who changed the flow; nothing where they only asked."""
+        if obj.asked is None:  # type: ignore[attr-defined]
+            return super().log_change(request, obj, message)
+        return None
+
+    def response_change(self, request: HttpRequest, obj: Flow) -> HttpResponse:
+        """Say what was done, or asked for."""
+        asked: ApprovalRequest | None = obj.asked  # type: ignore[attr-defined]
+        if asked is None:
+            return super().response_change(request, obj)
+        messages.success(request, asked_for(asked))
+        return HttpResponseRedirect(_page(obj.pk))
 
     # -- keys --------------------------------------------------------------------------------
 

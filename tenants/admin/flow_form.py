@@ -19,6 +19,7 @@ from tenants.admin.option_fields import (
     option_fields,
 )
 from tenants.flow_checks import check_backend
+from tenants.lifecycle import WHERE_DATA_GOES
 from tenants.models import Client, Flow
 
 if TYPE_CHECKING:
@@ -84,6 +85,25 @@ class FlowForm(FlowModelForm):
         if any(name.startswith(PREFIX) for name in self.changed_data):
             said["options"] = self.said_options
         return said
+
+
+class GuardedFlowForm(FlowForm):
+    """The settings of a flow whose client needs two people. Subclassed by :func:`form_for`."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=_WIDE,
+        help_text="For a change of backend, upstream URL, callback URL or allowed networks: what "
+        "is saved with it is asked for, and another person decides by this.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Check that who changes where data goes says why."""
+        cleaned = super().clean()
+        if WHERE_DATA_GOES & set(self.changed_data) and not cleaned.get("reason"):
+            self.add_error("reason", "Say why: another person decides by it.")
+        return cleaned
 
 
 class NewFlowForm(FlowForm):

@@ -1,4 +1,4 @@
-"""Verbs on keys ask who is there: the password (and code) must have been given minutes ago."""
+"""Verbs on keys and the like ask who is there: password (and code) were given minutes ago."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def is_fresh(request: HttpRequest, seconds: int = FRESH_SECONDS) -> bool:
     """Return whether they did within the last ``seconds``."""
     confirmed_at = request.session.get(_MARK)
     return isinstance(confirmed_at, int) and 0 <= time.time() - confirmed_at <= seconds
+
+
+class NotFreshError(Exception):
+    """What a form says takes a fresh session. Nothing was changed; :func:`ask_again` asks."""
+
+
+def require_fresh(request: HttpRequest) -> None:
+    """Raise NotFreshError unless the person has just shown who they are."""
+    if not is_fresh(request):
+        raise NotFreshError
 
 
 def ask_again(back: str) -> HttpResponse:

@@ -36,7 +36,7 @@ from tenants.lifecycle.expiry import (
     threshold_at,
     warn_of_expiry,
 )
-from tenants.lifecycle.flows import IssuedFlow, create_flow, update_flow
+from tenants.lifecycle.flows import WHERE_DATA_GOES, IssuedFlow, create_flow, update_flow
 from tenants.lifecycle.handover_tokens import digest_of, link_of, new_token
 from tenants.lifecycle.handovers import (
     DEFAULT_LIFETIME,
@@ -79,6 +79,7 @@ __all__ = [
     "SHORTEST_LIFETIME",
     "SHORTEST_WAIT",
     "VERBS",
+    "WHERE_DATA_GOES",
     "HandOverClosedError",
     "HandedOver",
     "IssuedFlow",

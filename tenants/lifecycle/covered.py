@@ -10,8 +10,9 @@ from uuid import UUID
 
 from tenants.actors import Actor
 from tenants.clearance import Intent
-from tenants.lifecycle import clients, destruction, handovers, keys
+from tenants.lifecycle import clients, destruction, flows, handovers, keys
 from tenants.lifecycle.base import LifecycleError, lock_client, lock_flow
+from tenants.lifecycle.flow_changes import Change, in_words
 from tenants.models import ApprovalRequest, Client, Flow, HandOver, Key
 
 
@@ -30,7 +31,7 @@ class CoveredVerb:
 
     title: str
     effect: str
-    do: Callable[[Actor, Intent, bytes], Client | Key | HandOver]
+    do: Callable[[Actor, Intent, bytes], Client | Flow | Key | HandOver]
     check: Callable[[Intent, bytes], None] = _nothing
 
 
@@ -116,6 +117,11 @@ def _relax(actor: Actor, intent: Intent, _: bytes) -> Client:
     return clients.relax_client(actor, client, reason=intent.arguments["reason"])
 
 
+def _update_flow(actor: Actor, intent: Intent, _: bytes) -> Flow:
+    said = intent.arguments
+    return flows.update_flow(actor, _flow(intent), said["becomes"], reason=said["reason"])
+
+
 def what(row: ApprovalRequest) -> str:
     """Return what a request asks for, such as *Revoke API key version 2*."""
     said = str(row.client)
@@ -123,9 +129,18 @@ def what(row: ApprovalRequest) -> str:
         said = row.key.title
     elif row.flow is not None and "keys" in row.details:
         said = ", ".join(key.title for key in _listed(row.flow, row.details["keys"]))
+    elif row.flow is not None and row.verb == "flow.update":
+        said = str(row.flow)
     elif row.flow is not None:
         said = row.flow.contract.purpose(row.details["purpose"]).title
     return covered(row.verb).title.format(said)
+
+
+def changes(row: ApprovalRequest) -> list[Change]:
+    """Return what a request changes of the settings of a flow, in words; nothing for others."""
+    if row.flow is None or "becomes" not in row.details:
+        return []
+    return in_words(row.flow, row.details["was"], row.details["becomes"])
 
 
 def fingerprints(row: ApprovalRequest) -> list[str]:
@@ -161,10 +176,17 @@ COVERED: Final[Mapping[str, CoveredVerb]] = {
         "Nobody else has seen it, you included.",
         _hand_over,
     ),
+    "flow.update": CoveredVerb(
+        "Change where the data of {} goes",
+        "Within a second what partners send is opened for the backend named here, results go to "
+        "the callback URL, and only the networks named may call. Ask somebody who knows the "
+        "addresses whether they are yours.",
+        _update_flow,
+    ),
     "client.relax": CoveredVerb(
         "Let one person alone change the keys of {}",
-        "From then on revoking, importing, erasing and handing over a key of this client need "
-        "no second person.",
+        "From then on revoking, importing, erasing and handing over a key of this client, and "
+        "changing where its data goes, need no second person.",
         _relax,
     ),
 }

@@ -12,8 +12,18 @@ from crypto_schemes import keys
 from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants.actors import Actor
 from tenants.addresses import make_address
+from tenants.clearance import Intent
 from tenants.flow_checks import check_backend, check_options
-from tenants.lifecycle.base import LifecycleError, apply, audit, lock_client, lock_flow, touch
+from tenants.lifecycle import second_person
+from tenants.lifecycle.base import (
+    LifecycleError,
+    apply,
+    audit,
+    lock_client,
+    lock_flow,
+    one_line,
+    touch,
+)
 from tenants.lifecycle.bundles import Extra, HandedText, bundle_of
 from tenants.lifecycle.clients import save_new
 from tenants.lifecycle.keys import IssuedKey, first_materials, issue
@@ -31,6 +41,9 @@ _CHANGEABLE: Final = frozenset(
     }
 )
 _BACKEND_FIELDS: Final = frozenset({"backend", "backend_class", "upstream_url"})
+#: Where what was opened goes, and who may send something: two people change it where the client's
+#: policy says so.
+WHERE_DATA_GOES: Final = _BACKEND_FIELDS | {"callback_url", "allowed_networks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +123,18 @@ def create_flow(
 
 
 @transaction.atomic
-def update_flow(actor: Actor, flow: Flow, changes: Mapping[str, Any]) -> Flow:
+def update_flow(actor: Actor, flow: Flow, changes: Mapping[str, Any], *, reason: str = "") -> Flow:
     """Write ``changes`` to a flow; contract and address never change.
 
     Only what changes is checked, so that a flow whose backend class is gone can still be
-    switched off. Raises ValidationError or LifecycleError.
+    switched off. Raises ValidationError, LifecycleError, or SecondPersonNeededError: then
+    ``changes`` are held back as one.
     """
     actor.require("tenants.change_flow")
+    reason = one_line(reason)
     locked = lock_flow(flow.pk)
+    # All of it, so that what stays is what was shown too: a backend is switched on to its URL.
+    goes = {name: getattr(locked, name) for name in sorted(WHERE_DATA_GOES)}
     if "options" in changes:
         changes = {**changes, "options": check_options(locked.scheme, changes["options"])}
     before, after = apply(locked, changes, _CHANGEABLE)
@@ -128,8 +145,12 @@ def update_flow(actor: Actor, flow: Flow, changes: Mapping[str, Any]) -> Flow:
         if _BACKEND_FIELDS & set(after):
             check_backend(locked)
         locked.validate_constraints()
+        if WHERE_DATA_GOES & set(after):
+            said = {"was": goes | before, "becomes": goes | after, "reason": reason}
+            intent = Intent("flow.update", locked.client_id, locked.pk, arguments=said)
+            second_person.require(actor, intent)
         locked.save(update_fields=list(after))
-        audit(actor, "flow.update", flow=locked, before=before, after=after)
+        audit(actor, "flow.update", flow=locked, before=before, after=after, reason=reason)
         touch(locked.pk)
     return locked
 

@@ -78,7 +78,7 @@ def _list(given: Mapping[str, Any]) -> Report:
             table.add_row(
                 facts["id"],
                 Text(f"{facts['scheme']}/{facts['address']}" if row.flow else facts["client"]),
-                Text(facts["what"]),
+                Text("\n".join([facts["what"], *facts["changes"]])),
                 Text(row.requested_by),
                 Text(row.reason),
                 f"{row.expires_at:%Y-%m-%d %H:%M}",

@@ -13,7 +13,7 @@ from rich.text import Text
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import approvals
-from tenants.lifecycle.covered import fingerprints, what
+from tenants.lifecycle.covered import changes, fingerprints, what
 from tenants.management.naming import iso_time
 from tenants.models import ApprovalRequest, ApprovalState
 
@@ -79,6 +79,7 @@ def facts(row: ApprovalRequest) -> dict[str, Any]:
         "address": row.flow.address if row.flow else None,
         "key": str(row.key_id) if row.key_id else None,
         "fingerprints": fingerprints(row),
+        "changes": [str(change) for change in changes(row)],
         "reason": row.reason,
         "requested_by": row.requested_by,
         "requested_at": iso_time(row.requested_at),
@@ -99,4 +100,6 @@ def say(row: ApprovalRequest, console: Console) -> None:
     """Print what a request is about and where it stands."""
     place = f"{row.flow.scheme}/{row.flow.address}" if row.flow else row.client.slug
     console.print(Text(f"{place}: {what(row)}, asked for by {row.requested_by}"), soft_wrap=True)
+    for change in changes(row):
+        console.print(Text(f"  {change}"), soft_wrap=True)
     console.print(Text(f"{row.pk}: {state(row)}"), soft_wrap=True)

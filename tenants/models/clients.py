@@ -22,8 +22,9 @@ class Client(models.Model):
     )
     needs_second_person = models.BooleanField(
         default=False,
-        help_text="On: revoking, importing, destroying and handing over a key of this client is "
-        "asked for by one person and approved by another.",
+        help_text="On: revoking, importing, destroying and handing over a key of this client, and "
+        "changing where the data of its flows goes, is asked for by one person and approved by "
+        "another.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -199,7 +199,7 @@ def test_what_is_refused_after_the_form_becomes_a_message(
 ) -> None:
     flow = make_flow("citcall").flow
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise lifecycle.LifecycleError("Somebody was first.")
 
     monkeypatch.setattr(lifecycle, "update_flow", refuse)

@@ -28,6 +28,7 @@ FACTS = [
     "address",
     "key",
     "fingerprints",
+    "changes",
     "reason",
     "requested_by",
     "requested_at",
