@@ -31,6 +31,11 @@ class Options(BaseModel):
         except ValidationError as error:
             raise OptionsError(_problems(error, cls)) from None
 
+    @property
+    def served_paths(self) -> Mapping[str, str]:
+        """Return the options that are addresses of their own, by name; most have none."""
+        return {}
+
 
 def _problems(error: ValidationError, options: type[Options]) -> list[tuple[str, str]]:
     problems = []

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.urls import Resolver404, resolve
 from django.utils.module_loading import import_string
 
 from crypto_schemes import registry
 from crypto_schemes.errors import OptionsError
+from crypto_schemes.options import Options
 from tenants.models import Backend, Flow
 from tenants.validators import validate_storable
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
+_PRODUCT: Final = "the product itself"
 
 
 def check_options(scheme: str, options: Any) -> dict[str, Any]:
@@ -33,7 +36,40 @@ def check_options(scheme: str, options: Any) -> dict[str, Any]:
         raise ValidationError({"options": error.what}) from None
     except ValidationError as error:
         raise ValidationError({"options": error.messages}) from None
+    taken = taken_paths(scheme, parsed)
+    if taken:
+        raise ValidationError({"options": [f"{name}: {what}" for name, what in taken.items()]})
     return parsed.model_dump(mode="json", exclude_unset=True)
+
+
+def taken_paths(scheme: str, options: Options) -> dict[str, str]:
+    """Return what is wrong with each option that is an address of something else.
+
+    Requests there would never reach the flow: another contract or the product answers them.
+    """
+    found = {}
+    for name, path in options.served_paths.items():
+        # With a slash too: what a proxy or a person takes for the admin is no contract's.
+        owners = {_owner(path), _owner(f"{path}/")} - {_contract(scheme), ""}
+        if owners:
+            found[name] = f"{path} is an address of {min(owners)}. Choose another path."
+    return found
+
+
+def _owner(path: str) -> str:
+    """Return who answers at ``path``: a contract's name, the product, or nobody (empty)."""
+    if path.startswith(settings.STATIC_URL):
+        return _PRODUCT
+    try:
+        view = resolve(path).func
+    except Resolver404:
+        return ""
+    protocol = getattr(getattr(view, "view_class", None), "protocol", None)
+    return _contract(protocol.scheme_name) if protocol else _PRODUCT
+
+
+def _contract(scheme: str) -> str:
+    return f"the contract {scheme}"
 
 
 def check_backend(flow: Flow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -111,6 +112,11 @@ class IsuOptions(Options):
             "dynamic_upi": self.dynamic_upi_path,
             "electricity_bill": self.electricity_bill_path,
         }
+
+    @property
+    def served_paths(self) -> Mapping[str, str]:
+        """Return the path of each product, by the name of its option."""
+        return {f"{product}_path": path for product, path in self.paths.items()}
 
 
 def _fixed_block(text: str) -> bytes:

@@ -18,7 +18,7 @@ from tenants.admin.option_fields import (
     initial_options,
     option_fields,
 )
-from tenants.flow_checks import check_backend
+from tenants.flow_checks import check_backend, taken_paths
 from tenants.lifecycle import WHERE_DATA_GOES
 from tenants.models import Client, Flow
 
@@ -36,6 +36,7 @@ _WIDE: Final = forms.TextInput(attrs={"size": 80})
 class FlowForm(FlowModelForm):
     """What can be set about a flow of one contract. Subclassed by :func:`form_for`."""
 
+    scheme: ClassVar[str]
     options_type: ClassVar[type[Options]]
 
     allowed_networks = LinesField(
@@ -67,6 +68,8 @@ class FlowForm(FlowModelForm):
         self.said_options = dict(self._stored)
         if any(name.startswith(PREFIX) for name in self.changed_data):
             self.said_options = clean_options(self, self.options_type, self._stored)
+            for name, what in self._taken_paths().items():
+                self.add_error(PREFIX + name, what)
         else:
             for name in [name for name in self.errors if name.startswith(PREFIX)]:
                 del self.errors[name]
@@ -78,6 +81,13 @@ class FlowForm(FlowModelForm):
             except ValidationError as error:
                 self.add_error(None, error)
         return cleaned
+
+    def _taken_paths(self) -> dict[str, str]:
+        """Return what is wrong with paths among valid options."""
+        if any(name.startswith(PREFIX) for name in self.errors):
+            return {}
+        options = self.options_type.from_mapping(self.said_options)
+        return taken_paths(self.scheme, options)
 
     def changes(self) -> dict[str, Any]:
         """Return what the form says otherwise than it showed, ready for ``update_flow``."""
@@ -131,6 +141,7 @@ def form_for(scheme: str, base: type[FlowForm]) -> type[FlowForm]:
     """Return ``base`` with the options of ``scheme``."""
     options = registry.get(scheme).options_type
     members: dict[str, Any] = {"options_type": options, **option_fields(options)}
+    members["scheme"] = scheme
     name = f"{scheme.title().replace('_', '')}{base.__name__}"
     metaclass: Any = type(base)
     form: type[FlowForm] = metaclass(name, (base,), members)

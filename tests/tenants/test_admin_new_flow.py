@@ -96,6 +96,7 @@ def test_options_are_stored_as_the_contract_takes_them(
         ("isu", {"option_payout_path": "no-slash"}, "option_payout_path", "pattern"),
         ("isu", {"option_iv": "fixed:short"}, "option_iv", "16 characters or 32 hex digits"),
         ("isu", {"option_status_path": "/w1w2-payout/w1/cashtransfer"}, "__all__", "own"),
+        ("isu", {"option_status_path": "/livez"}, "option_status_path", "of the product itself"),
         ("citcall", {"option_number_pool": "abc"}, "option_number_pool", "each entry"),
         ("flynn", {"option_token_minutes": "1000"}, "__all__", "token_max_minutes"),
         ("whatsapp_flows", {"option_flow_json": "{"}, "option_flow_json", ""),

@@ -238,6 +238,10 @@ def test_an_address_in_use(provision: Callable[..., Done], refused: Callable[...
             ["isu", "--option", "payout_path=/payout/statuscheck/txnreport"],
             ["each product needs a path of its own"],
         ),
+        (
+            ["isu", "--option", "payout_path=/ping"],
+            ["payout_path: /ping is an address of the contract flynn. Choose another path."],
+        ),
         (["flynn", "--option", "token_minutes=500"], ["token_max_minutes"]),
         (["kairos", "--option", "rsa_bits=1024"], ["rsa_bits: ", "4096, 3072 or 2048"]),
         (["citcall", "--address", "a b"], ["address: ", "1 to 64 letters"]),
