@@ -31,6 +31,14 @@ _WORDS: Final = {
         keeps=("overlap_days", "override", "confirm"),
     ),
 }
+#: The same where the client's policy wants a second person.
+_ASKING: Final = {
+    "revoke": _Words(
+        "Ask to revoke",
+        "This asks another administrator. Once they approve, it opens nothing anywhere within a "
+        "second, and never will again; until then it goes on opening.",
+    ),
+}
 
 
 def confirm_page(
@@ -41,7 +49,8 @@ def confirm_page(
     It sends the same again, with what is typed. The version that would end is the one of
     ``asked``, which for a promotion is the predecessor.
     """
-    words = _WORDS[verb]
+    is_guarded = key.flow.client.needs_second_person
+    words = (_ASKING.get(verb) if is_guarded else None) or _WORDS[verb]
     context = {
         **site.each_context(request),
         "title": f"{asked.key.title} is in use",

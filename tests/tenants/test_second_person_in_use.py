@@ -13,7 +13,7 @@ from django.utils import timezone
 from tenants import key_use, lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import UseNotConfirmedError, approvals
-from tenants.models import ApprovalRequest, AuditEntry, Flow, Key
+from tenants.models import ApprovalRequest, AuditEntry, Client, Flow, Key
 from tests.tenants.admin_pages import verb_url
 from tests.tenants.asking import TOKEN, nothing_happens
 
@@ -70,10 +70,28 @@ def test_the_page_that_asks_comes_before_the_request(used: Key, administrator: B
     answer = administrator.post(verb_url(used, "revoke"), {"reason": "leaked"})
     assert "Who still uses API key version 1 of" in answer.content.decode()
     assert not ApprovalRequest.objects.exists()
+    shown = html.unescape(answer.content.decode())
+    assert "Ask to revoke" in shown
+    assert "This asks another administrator." in shown
+    assert "Within a second it opens nothing" not in shown
     said = {"reason": "leaked", "confirmed_use": "api_key v1"}
     page = administrator.post(verb_url(used, "revoke"), said, follow=True).content.decode()
     assert "Asked for: Revoke API key version 1." in page
     assert ApprovalRequest.objects.count() == 1
+
+
+def test_what_needs_no_second_person_is_called_as_it_is(
+    used: Key, actor: Actor, client_row: Client, administrator: Browser
+) -> None:
+    """Promoting without an overlap is done at once; so is revoking without the policy."""
+    staged = lifecycle.generate_key(actor, used.flow, "api_key").key
+    page = administrator.post(verb_url(staged, "promote"), {"overlap_days": "0"}).content.decode()
+    assert "Promote without an overlap" in page
+    assert "asks another" not in page
+    Client.objects.filter(pk=client_row.pk).update(needs_second_person=False)
+    page = administrator.post(verb_url(used, "revoke"), {"reason": "leaked"}).content.decode()
+    assert "Within a second it opens nothing anywhere, and never will again." in page
+    assert "Ask to revoke" not in page
 
 
 def test_erasing_is_asked_for_from_the_page(
