@@ -12,7 +12,6 @@ site that somebody else filled in is refused all the same, where the browser say
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any, Final
 
@@ -102,8 +101,6 @@ def _token(request: HttpRequest) -> str:
 def _shown(handed: HandedOver) -> dict[str, Any]:
     """Return what the template shows; the JSON has everything, under names for machines."""
     bundle = handed.bundle
-    everything = {**bundle.credentials, **{item.name: item.value for item in bundle.extra}}
-    document = {"scheme": handed.flow.scheme, "url": handed.url, "credentials": everything}
     return {
         "flow": handed.flow,
         "contract": handed.flow.contract,
@@ -111,7 +108,7 @@ def _shown(handed: HandedOver) -> dict[str, Any]:
         "credentials": bundle.credentials,
         "extra": bundle.extra,
         "ends": handed.ends,
-        "json": json.dumps(document, indent=2, ensure_ascii=False),
+        "json": bundle.as_json(handed.flow),
     }
 
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -167,7 +166,7 @@ class FlowAdmin(UndeletableAdmin):
             title=f"The flow {issued.flow} is made",
             credentials=issued.credentials,
             url=self.url(issued.flow),
-            extra={item.title: item.value for item in issued.extra},
+            extra=issued.extra,
             own_service={UPSTREAM_SIGNING.credential_name: issued.upstream_secret},
             keys=[item.key for item in issued.keys],
         )
@@ -376,7 +375,7 @@ class FlowAdmin(UndeletableAdmin):
     def url(self, flow: Flow) -> str:
         """Return where the partner's main operation is, with a button that copies it."""
         try:
-            url = f"{settings.PUBLIC_URL}{flow.main_path}"
+            url = lifecycle.url_of(flow)
         except OptionsError as error:
             return error.what
         return format_html(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 
 from django.contrib.admin import AdminSite
@@ -11,7 +10,7 @@ from django.template.response import TemplateResponse
 
 from tenants import lifecycle
 from tenants.admin.base import no_store
-from tenants.lifecycle import is_for_partner
+from tenants.lifecycle import Extra, PartnerBundle, is_for_partner
 from tenants.models import Flow, Key
 
 
@@ -23,7 +22,7 @@ def issued_page(
     title: str,
     credentials: Mapping[str, str] | None = None,
     url: str = "",
-    extra: Mapping[str, str] | None = None,
+    extra: Iterable[Extra] = (),
     own_service: Mapping[str, str] | None = None,
     keys: Iterable[Key] = (),
 ) -> HttpResponse:
@@ -35,7 +34,7 @@ def issued_page(
 
     Nothing of it is kept: not in the session, a cookie, a message, an address or a log.
     """
-    bundle = dict(credentials or {})
+    bundle = PartnerBundle(credentials=dict(credentials or {}), extra=tuple(extra))
     may_hand_over = request.user.has_perm("tenants.add_handover")
     made = list(keys)
     for_partner = [key for key in made if is_for_partner(flow.contract.purpose(key.purpose))]
@@ -45,9 +44,9 @@ def issued_page(
         "flow": flow,
         "opts": Flow._meta,
         "url": url,
-        "credentials": bundle,
-        "credentials_json": json.dumps(bundle, indent=2, ensure_ascii=False),
-        "extra": dict(extra or {}),
+        "credentials": bundle.credentials,
+        "credentials_json": bundle.as_json(flow) if bundle.credentials else "",
+        "extra": bundle.extra,
         "own_service": dict(own_service or {}),
         "to_hand_over": for_partner if may_hand_over else [],
         "keys": made,

@@ -16,7 +16,7 @@ from tenants.lifecycle import approvals
 from tenants.lifecycle.barrier import NotLoadedError
 from tenants.lifecycle.base import VERBS, LifecycleError
 from tenants.lifecycle.break_glass import break_glass
-from tenants.lifecycle.bundles import is_for_partner
+from tenants.lifecycle.bundles import Extra, PartnerBundle, is_for_partner, url_of
 from tenants.lifecycle.clients import create_client, relax_client, update_client
 from tenants.lifecycle.confirmation import UseNotConfirmedError, needs_confirmation, use_phrase
 from tenants.lifecycle.destruction import (
@@ -80,6 +80,7 @@ __all__ = [
     "SHORTEST_WAIT",
     "VERBS",
     "WHERE_DATA_GOES",
+    "Extra",
     "HandOverClosedError",
     "HandedOver",
     "IssuedFlow",
@@ -87,6 +88,7 @@ __all__ = [
     "IssuedKey",
     "LifecycleError",
     "NotLoadedError",
+    "PartnerBundle",
     "SecondPersonNeededError",
     "UseNotConfirmedError",
     "allowed_verbs",
@@ -125,6 +127,7 @@ __all__ = [
     "threshold_at",
     "update_client",
     "update_flow",
+    "url_of",
     "use_phrase",
     "warn_of_expiry",
     "withdraw_handover",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from django.conf import settings
 
 from crypto_schemes.keys import PurposeSpec
 from tenants.models import Flow
@@ -35,6 +38,17 @@ class PartnerBundle:
 
     credentials: Mapping[str, str] = field(repr=False)
     extra: tuple[Extra, ...] = field(repr=False)
+
+    def as_json(self, flow: Flow) -> str:
+        """Return all of it, and where it is used, as the one JSON object that partners get."""
+        everything = {**self.credentials, **{item.name: item.value for item in self.extra}}
+        document = {"scheme": flow.scheme, "url": url_of(flow), "credentials": everything}
+        return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def url_of(flow: Flow) -> str:
+    """Return where the partner's main operation is. Raises OptionsError."""
+    return f"{settings.PUBLIC_URL}{flow.main_path}"
 
 
 def is_for_partner(spec: PurposeSpec) -> bool:

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,7 +25,7 @@ from tenants.clearance import Intent
 from tenants.key_material import open_material
 from tenants.lifecycle import second_person
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow
-from tenants.lifecycle.bundles import HandedText, PartnerBundle, bundle_of, is_for_partner
+from tenants.lifecycle.bundles import HandedText, PartnerBundle, bundle_of, is_for_partner, url_of
 from tenants.lifecycle.handover_tokens import digest_of, is_token, link_of, new_token
 from tenants.models import Flow, HandOver, HandOverState, Key, KeyState
 
@@ -195,7 +194,7 @@ def open_handover(token: str, *, address: str, request_id: str = "") -> HandedOv
         opened = HandedOver(
             handover=handover,
             flow=flow,
-            url=f"{settings.PUBLIC_URL}{flow.main_path}",
+            url=url_of(flow),
             bundle=_bundle(flow, covered),
             ends=tuple((key.title, key.accept_until) for key in covered if key.accept_until),
         )

@@ -35,8 +35,12 @@ def test_the_form_as_it_stands_makes_a_flow(
     )
     shown: str = html.unescape(answer.content.decode())
     bundle = json.loads(re.search(r"<pre[^>]*>(\{.*?\})</pre>", shown, re.S)[1])  # type: ignore[index]
-    assert list(bundle) == list(registry.get(scheme).bundle)
-    assert all(value in shown for value in bundle.values())
+    assert list(bundle) == ["scheme", "url", "credentials"]
+    assert (bundle["scheme"], bundle["url"]) == (scheme, lifecycle.url_of(flow))
+    given = bundle["credentials"]
+    assert list(given)[: len(registry.get(scheme).bundle)] == list(registry.get(scheme).bundle)
+    assert given["callback_signing"].startswith("whsec_")
+    assert all(value in shown for value in given.values())
     assert "whsec_" in shown
 
 

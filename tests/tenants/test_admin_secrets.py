@@ -122,7 +122,7 @@ def test_the_secret_for_the_own_service_stands_apart_from_the_partners(
         assert page.count(secret) == 1
         assert answer.context["own_service"] == {"upstream_signing": secret}
         assert secret not in answer.context["credentials_json"]
-        assert secret not in answer.context["extra"].values()
+        assert secret not in {item.value for item in answer.context["extra"]}
     assert "For the partner" in made.content.decode()
     assert "For the partner" not in generated.content.decode()
     assert "credentials as JSON" not in generated.content.decode()
