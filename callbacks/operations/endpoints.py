@@ -30,11 +30,14 @@ CHANGEABLE: Final = frozenset(
 def pause(actor: Actor, endpoint_id: int, *, reason: str = "") -> Endpoint:
     """Have nothing sent until it is resumed; deliveries wait and use up no tries.
 
-    Calls under way end as they end. Raises NotAllowedError and LifecycleError.
+    Needs a reason: whoever finds it paused reads it. Calls under way end as they end. Raises
+    NotAllowedError and LifecycleError.
     """
     endpoint = _lock(actor, endpoint_id)
     if endpoint.state != EndpointState.ACTIVE:
         raise LifecycleError(f"The endpoint is {endpoint.state} already; nothing is sent.")
+    if not one_line(reason):
+        raise LifecycleError("Pausing needs a reason; it stands here and in the audit trail.")
     _move(actor, "endpoint.pause", endpoint, EndpointState.PAUSED, reason)
     return endpoint
 

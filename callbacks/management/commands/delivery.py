@@ -103,7 +103,8 @@ class Command(BaseCommand):
             verb.add_argument("flow", metavar="FLOW", help=FLOW_HELP)
             verb.add_argument("--channel", choices=channels.names(), default=CALLBACK)
             if name != "test":
-                verb.add_argument("--reason", default="", help="Stands in the audit trail.")
+                needed = "Needed; stands" if name == "pause" else "Stands"
+                verb.add_argument("--reason", default="", help=f"{needed} in the audit trail.")
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Do the verb. Raises CommandError."""

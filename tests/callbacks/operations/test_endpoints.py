@@ -125,6 +125,15 @@ def test_what_makes_no_sense_is_refused(
         verb(actor, endpoint.pk + 1)
 
 
+@pytest.mark.parametrize("reason", ["", " \n "])
+def test_pausing_takes_a_reason(endpoint: Endpoint, actor: Actor, reason: str) -> None:
+    entries = AuditEntry.objects.count()
+    with pytest.raises(LifecycleError, match="needs a reason"):
+        operations.pause(actor, endpoint.pk, reason=reason)
+    assert set_up(endpoint.flow).state == "active"
+    assert AuditEntry.objects.count() == entries
+
+
 @pytest.mark.parametrize(
     ("verb", "state"),
     [

@@ -154,6 +154,8 @@ class TestEndpointPage:
     def test_pause_and_resume(self, operator: Browser, flow: Flow) -> None:
         endpoint = set_up(flow)
         url = f"{ENDPOINTS}{endpoint.pk}/do"
+        assert "needs a reason" in press(operator, f"{url}/pause/")
+        assert set_up(flow).state == "active"
         assert "Its deliveries wait." in press(operator, f"{url}/pause/", reason="night")
         assert (set_up(flow).state, set_up(flow).state_reason) == ("paused", "night")
         assert "nothing is sent" in press(operator, f"{url}/pause/")
