@@ -17,10 +17,12 @@ import struct
 import sys
 from typing import Any
 
-bind = os.environ.get("SEALGATE_BIND", "127.0.0.1") + ":" + os.environ.get("PORT", "8000")
+from config import env, serving
+
+bind = f"{serving.bind()}:{env.port()}"
 worker_class = "config.web_worker.WebWorker"
-workers = int(os.environ.get("SEALGATE_WEB_PROCESSES", "2"))
-threads = int(os.environ.get("SEALGATE_WEB_THREADS", "8"))
+workers = serving.web_processes()
+threads = serving.web_threads()
 header_map = "drop"
 forwarder_headers = "PASS_KEY,HEADER_SECRETS"
 # Whoever connects may send those two names, and nobody may say more: neither scheme nor path.

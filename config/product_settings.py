@@ -8,25 +8,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import secret
+from config.env import ROOT, env, port, secret, var_dir
 from tenants.master_keys import HOW_TO_MAKE_ONE, MasterKeyError, MasterKeys
 from tenants.outbound_urls import OutboundUrlError, parse_outbound_url
 from tenants.source_address import parse_networks
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(str(BASE_DIR / ".env"))
-
+BASE_DIR: Path = ROOT
 #: Where the embedded default keeps its database, broker files and first-run secrets.
-VAR_DIR = Path(env.str("SEALGATE_VAR", default=str(BASE_DIR / "var")))
+VAR_DIR = var_dir()
 #: The address people and partners reach this installation at, without a trailing slash.
-PUBLIC_URL = env.str(
-    "SEALGATE_PUBLIC_URL", default=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
-).rstrip("/")
+PUBLIC_URL = env.str("SEALGATE_PUBLIC_URL", default=f"http://127.0.0.1:{port()}").rstrip("/")
 #: Proxies whose X-Forwarded-For is believed: addresses or networks.
 TRUSTED_PROXIES: list[str] = env.list("SEALGATE_TRUSTED_PROXIES", default=[])
 try:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from config.env import secret
+from config.env import env, secret
 from config.mail import read_mail_server
 from config.product_settings import *  # noqa: F403 - they are settings like the others
-from config.product_settings import PUBLIC_URL, VAR_DIR, env
+from config.product_settings import PUBLIC_URL, VAR_DIR
 from crypto_schemes import registry
 
 # --- Django --------------------------------------------------------------------------

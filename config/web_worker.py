@@ -16,7 +16,6 @@ that was closed to them; gunicorn's main thread does that one after the other.
 from __future__ import annotations
 
 import logging
-import os
 import select
 import selectors
 import socket
@@ -29,7 +28,7 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-from config import refusals
+from config import refusals, serving
 from config.arrival import Arrival, is_whole
 from tenants.error_places import place_of
 
@@ -38,7 +37,7 @@ logger = logging.getLogger(__name__)
 #: Milliseconds to wait for more; a thread that waits serves nobody else.
 _PATIENCE: Final = 1
 #: Seconds a request may take to arrive.
-_WHOLE: Final = float(os.environ.get("SEALGATE_REQUEST_SECONDS", "60"))
+_WHOLE: Final = serving.request_seconds()
 #: Bytes taken from a connection at once: more than a request has, and no more to make room for.
 _PIECE: Final = 16 * 1024
 #: Bytes of requests that are not whole, in all connections of a process; beyond it only small ones

@@ -9,20 +9,21 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import urllib3
 
+from config.env import port
+from config.serving import LAPTOP_DEFAULTS
 from script import processes
 from script.partner_demo.screen import Screen
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _START_SECONDS: Final = 120
 _STOP_SECONDS: Final = 40
-_SECRETS: Final = {"SEALGATE_MASTER_KEYS": "master-keys", "SEALGATE_SECRET_KEY": "secret-key"}
 
 
 class NoServerError(Exception):
@@ -46,11 +47,10 @@ def running(url: str, screen: Screen) -> Iterator[Server]:
     One that was started works in a directory of its own and is ended, with all it wrote,
     when the block ends. Raises NoServerError.
     """
-    usual = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+    usual = f"http://127.0.0.1:{port()}"
     state = _state(url or usual)
     if state is not None:
-        environment = _with_secrets(os.environ)
-        yield Server(url or usual, environment, False, state.get("worker") == "ok")
+        yield Server(url or usual, os.environ, False, state.get("worker") == "ok")
     elif url:
         raise NoServerError(f"No Sealgate answers at {url}/livez. Start it with script/server.")
     else:
@@ -76,31 +76,11 @@ def _state(url: str) -> Mapping[str, Any] | None:
     return checks if isinstance(checks, dict) and "master_key" in checks else None
 
 
-def _with_secrets(given: Mapping[str, str]) -> dict[str, str]:
-    """Return ``given`` with the secrets' files named, as script/server names them."""
-    environment = dict(given)
-    var = Path(environment.setdefault("SEALGATE_VAR", str(ROOT / "var")))
-    written = _dot_env_names()
-    for name, file in _SECRETS.items():
-        named = {name, f"{name}_FILE"}
-        if not named & written and not any(map(environment.get, named)) and (var / file).is_file():
-            environment[f"{name}_FILE"] = str(var / file)
-    return environment
-
-
-def _dot_env_names() -> set[str]:
-    with suppress(OSError):
-        lines = (ROOT / ".env").read_text(encoding="utf-8").splitlines()
-        names = (line.strip().removeprefix("export ").partition("=")[0] for line in lines)
-        return {name.strip() for name in names}
-    return set()
-
-
 @contextmanager
 def _started(var: Path, screen: Screen) -> Iterator[Server]:
-    port = _free_port()
-    environment = _isolated(var, port)
-    url = f"http://127.0.0.1:{port}"
+    free = _free_port()
+    environment = _isolated(var, free)
+    url = f"http://127.0.0.1:{free}"
     log = var / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -115,13 +95,13 @@ def _started(var: Path, screen: Screen) -> Iterator[Server]:
     try:
         with screen.waiting("Starting a server for this demo"):
             _wait_until_ready(url, process, log)
-        yield Server(url, _with_secrets(environment), is_own=True, has_worker=True)
+        yield Server(url, environment, is_own=True, has_worker=True)
     finally:
         with screen.waiting("Ending the server"):
             processes.end(process, _STOP_SECONDS)
 
 
-def _isolated(var: Path, port: int) -> dict[str, str]:
+def _isolated(var: Path, free: int) -> dict[str, str]:
     """Return the environment of a server whose every trace is in ``var``.
 
     Nothing is left to an .env of the checkout that could lead to another database.
@@ -132,17 +112,21 @@ def _isolated(var: Path, port: int) -> dict[str, str]:
         if not name.startswith(("SEALGATE_", "DATABASE_URL", "REDIS_URL", "CELERY_"))
     }
     return passed_on | {
-        "PORT": str(port),
+        **LAPTOP_DEFAULTS,
+        "PORT": str(free),
         "SEALGATE_VAR": str(var),
         "SEALGATE_BIND": "127.0.0.1",
+        "SEALGATE_LAPTOP": "true",
         "SEALGATE_ALLOWED_HOSTS": "127.0.0.1",
-        "SEALGATE_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SEALGATE_PUBLIC_URL": f"http://127.0.0.1:{free}",
         "SEALGATE_TLS": "false",
+        "DATABASE_URL_FILE": "",
         "DATABASE_URL": f"sqlite:///{var / 'sealgate.sqlite3'}",
         "REDIS_URL": "",
         "REDIS_URL_FILE": "",
         "CELERY_BROKER_URL": "filesystem://localhost/",
         "CELERY_BROKER_URL_FILE": "",
+        "SEALGATE_OPERATORS_EMAIL": "",
     }
 
 
@@ -168,5 +152,5 @@ def _last_words(log: Path) -> str:
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        free: int = probe.getsockname()[1]
+        return free
