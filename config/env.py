@@ -26,10 +26,16 @@ _KINDS: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
 class Environment(environ.Env):  # type: ignore[misc]  # environ has no types
     """Reads typed values. An empty value is no value, but for a list, which it makes empty."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        #: Names that were asked for so far, whether they were there or not.
+        self.asked: set[str] = set()
+
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, *more: Any
     ) -> Any:
         """Return the value of ``var``. Raises ImproperlyConfigured where it is none of its kind."""
+        self.asked.add(var)
         if os.environ.get(var) == "" and cast in {str, bool, int, float}:
             return default
         try:
@@ -54,6 +60,11 @@ def is_said(name: str) -> bool:
     return name in os.environ
 
 
+def names_set() -> list[str]:
+    """Return the names of all variables that have a value."""
+    return sorted(name for name, value in os.environ.items() if value)
+
+
 def is_given(name: str) -> bool:
     """Return whether ``name`` has a value, or ``NAME_FILE`` names a file that holds it."""
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
@@ -76,6 +87,7 @@ def secret(name: str, default: str | None = None, *, advice: str = _ADVICE) -> s
     dropped. Raises ImproperlyConfigured, with ``advice``, when both are given, when the file cannot
     be read or is empty, or when there is neither and no default.
     """
+    env.asked |= {name, f"{name}_FILE"}
     value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
     if value and path:
         raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both. {advice}")

@@ -9,6 +9,17 @@ from urllib.parse import urlsplit
 
 from config.env import env, is_given
 
+#: All of them, for who looks for names that nothing reads.
+NAMES: Final = frozenset(
+    {
+        "SEALGATE_BIND",
+        "SEALGATE_LAPTOP",
+        "SEALGATE_REQUEST_SECONDS",
+        "SEALGATE_WEB_PROCESSES",
+        "SEALGATE_WEB_THREADS",
+        "SEALGATE_WORKER_THREADS",
+    }
+)
 #: What makes callbacks and sandboxes work on somebody's own machine.
 LAPTOP_DEFAULTS: Final[Mapping[str, str]] = {
     "SEALGATE_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128",

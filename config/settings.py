@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from config.database import read_database
 from config.env import env, secret
 from config.mail import read_mail_server
 from config.product_settings import *  # noqa: F403 - they are settings like the others
 from config.product_settings import PUBLIC_URL, VAR_DIR
+from config.unread import refuse_another_database
 from crypto_schemes import registry
 
 # --- Django --------------------------------------------------------------------------
@@ -81,8 +83,11 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASES: dict[str, Any] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sealgate.sqlite3'}")
+    "default": read_database(
+        secret("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'sealgate.sqlite3'}")
+    )
 }
+refuse_another_database()
 _database = DATABASES["default"]
 # A connection for each thread, kept for so many seconds: opening one, or fetching it from a pool
 # for each request, costs more than most requests ask of the database. One that broke is noticed by
