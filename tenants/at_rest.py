@@ -84,12 +84,23 @@ def open_sealed(
     rest = blob[_HEAD.size + _WRAPPED :]
     try:
         data_key = aes.gcm_decrypt(master, wrapped[:_NONCE], wrapped[_NONCE:], b"wrap|" + bound)
+    except aes.AESDecryptionError:
+        version = master_version(blob)
+        raise AtRestError(
+            "not_authentic",
+            "The stored secret does not open with the master key of its version. Most likely "
+            f"SEALGATE_MASTER_KEYS holds another key as version {version} than the one it was "
+            "sealed with: then no secret opens, and the right key has to be set. If others open, "
+            "this one was changed or moved from another row: restore it from a backup or issue a "
+            "new one.",
+        ) from None
+    try:
         return aes.gcm_decrypt(data_key, rest[:_NONCE], rest[_NONCE:], b"data|" + bound)
     except aes.AESDecryptionError:
         raise AtRestError(
             "not_authentic",
-            "The stored secret was changed, moved from another row, or sealed by another master "
-            "key of the same version. Restore it from a backup or issue a new one.",
+            "The stored secret was changed: the master key is right, and what it wraps does not "
+            "open. Restore it from a backup or issue a new one.",
         ) from None
 
 

@@ -19,7 +19,9 @@ from crypto_schemes import base64_text
 #: Bytes of a master key (AES-256).
 SIZE = 32
 HOW_TO_MAKE_ONE = (
-    "Make one with: python3 -c 'import base64, secrets; "
+    "An installation that has data needs the key its data was sealed with; script/server keeps the "
+    "one it made in the file master-keys of SEALGATE_VAR. For a new one, make a key: "
+    "python3 -c 'import base64, secrets; "
     'print("1:" + base64.b64encode(secrets.token_bytes(32)).decode())\' '
     "and set SEALGATE_MASTER_KEYS to what it prints (or SEALGATE_MASTER_KEYS_FILE to the path "
     "of a file that holds it). Keep a copy in a safe place: without it no key can be read again."

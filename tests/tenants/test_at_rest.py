@@ -99,7 +99,16 @@ def test_parts_of_two_blobs_do_not_make_one() -> None:
 def test_another_master_key_of_the_same_version_does_not_open_it(settings: Any) -> None:
     blob = at_rest.seal(SECRET, PLACE)
     settings.MASTER_KEYS = master_keys(1)
-    assert refusal(blob).code == "not_authentic"
+    refused = refusal(blob)
+    assert refused.code == "not_authentic"
+    assert "Most likely SEALGATE_MASTER_KEYS holds another key as version 1" in refused.what
+
+
+def test_what_was_changed_under_the_right_master_key_is_said_to_be_changed() -> None:
+    blob = bytearray(at_rest.seal(SECRET, PLACE))
+    blob[-1] ^= 1
+    refused = refusal(bytes(blob))
+    assert refused.what.startswith("The stored secret was changed: the master key is right")
 
 
 def test_a_missing_master_key_is_named_by_its_version(settings: Any) -> None:

@@ -63,6 +63,11 @@ def test_a_key_in_a_file_starts(tmp_path: Path) -> None:
     assert start(tmp_path, **{f"{NAME}_FILE": str(path)}).returncode == 0
 
 
+def test_the_key_that_script_server_made_starts(tmp_path: Path) -> None:
+    (tmp_path / "master-keys").write_text(f"{GOOD}\n")
+    assert start(tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_a_missing_key(tmp_path: Path, value: str | None) -> None:
     refused(start(tmp_path, **({} if value is None else {NAME: value})), f"{NAME} is not set")
