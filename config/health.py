@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -41,6 +42,12 @@ def readyz(_: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {"status": "ok" if ready else "unavailable", "checks": checks}, status=200 if ready else 503
     )
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer 400 as JSON, without detail but for a host name that is not ours."""
+    what = "This host name is not served here." if isinstance(exception, DisallowedHost) else ""
+    return JsonResponse({"error": what or "Bad request."}, status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from config.database import read_database
 from config.env import env, secret
+from config.hosts import with_public
 from config.mail import read_mail_server
 from config.product_settings import *  # noqa: F403 - they are settings like the others
 from config.product_settings import PUBLIC_URL, VAR_DIR
@@ -19,8 +20,8 @@ from crypto_schemes import registry
 
 DEBUG = env.bool("SEALGATE_DEBUG", default=False)
 SECRET_KEY = secret("SEALGATE_SECRET_KEY")
-ALLOWED_HOSTS: list[str] = env.list(
-    "SEALGATE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS: list[str] = with_public(
+    env.list("SEALGATE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]), PUBLIC_URL
 )
 #: True where people and partners reach the product over TLS only.
 TLS = env.bool("SEALGATE_TLS", default=PUBLIC_URL.startswith("https://"))
@@ -325,7 +326,10 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "flows_endpoint.request_id.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "flows_endpoint.request_id.RequestIdFilter"},
+        "refused_hosts": {"()": "config.hosts.RefusedHosts"},
+    },
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
@@ -345,7 +349,7 @@ LOGGING: dict[str, Any] = {
         # 4xx answers are the partner's business and stand in the exchange log.
         "django.request": {"level": "ERROR"},
         # Anybody can send any Host, and is told so; a traceback for each would bury the rest.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security.DisallowedHost": {"filters": ["refused_hosts"]},
         "django.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},

@@ -36,5 +36,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Contracts whose paths are settings of the flow look at what nobody else took.
     *(pattern for module in _protocols for pattern in getattr(module, "fallback_urlpatterns", [])),
 ]
+handler400 = "config.health.bad_request"
 handler404 = "config.health.not_found"
 handler500 = "config.health.server_error"
