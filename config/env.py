@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ FIRST_RUN: Final[Mapping[str, str]] = {
     "SEALGATE_MASTER_KEYS": "master-keys",
     "SEALGATE_SECRET_KEY": "secret-key",
 }
+#: Where script/server leaves the address it serves at, for commands beside it.
+SERVED_AT: Final = "served-at"
 _ADVICE: Final = "script/server makes one on its first run; see docs/configuration.md."
 _KINDS: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
 
@@ -78,6 +81,17 @@ def var_dir() -> Path:
 def port() -> int:
     """Return the port of the web process."""
     return int(env.int("PORT", default=8000))
+
+
+def local_url() -> str:
+    """Return where the web process is reached from this machine.
+
+    ``PORT`` says so; without it, what script/server left, so that a command beside it knows.
+    """
+    if not is_given("PORT"):
+        with suppress(OSError, UnicodeDecodeError):
+            return (var_dir() / SERVED_AT).read_text(encoding="utf-8").strip()
+    return f"http://127.0.0.1:{port()}"
 
 
 def secret(name: str, default: str | None = None, *, advice: str = _ADVICE) -> str:

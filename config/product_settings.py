@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import ROOT, env, port, secret, var_dir
+from config.env import ROOT, env, local_url, secret, var_dir
 from tenants.master_keys import HOW_TO_MAKE_ONE, MasterKeyError, MasterKeys
 from tenants.outbound_urls import OutboundUrlError, parse_outbound_url
 from tenants.source_address import parse_networks
@@ -19,7 +19,7 @@ BASE_DIR: Path = ROOT
 #: Where the embedded default keeps its database, broker files and first-run secrets.
 VAR_DIR = var_dir()
 #: The address people and partners reach this installation at, without a trailing slash.
-PUBLIC_URL = env.str("SEALGATE_PUBLIC_URL", default=f"http://127.0.0.1:{port()}").rstrip("/")
+PUBLIC_URL = env.str("SEALGATE_PUBLIC_URL", default=local_url()).rstrip("/")
 #: Proxies whose X-Forwarded-For is believed: addresses or networks.
 TRUSTED_PROXIES: list[str] = env.list("SEALGATE_TRUSTED_PROXIES", default=[])
 try:

@@ -19,7 +19,7 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 
 from config import serving
-from config.env import FIRST_RUN, is_given, is_said, port, var_dir
+from config.env import FIRST_RUN, SERVED_AT, is_given, is_said, port, var_dir
 from tenants import master_keys
 
 _MAKERS: Final[Mapping[str, Callable[[], str]]] = {
@@ -39,6 +39,7 @@ def settle() -> dict[str, str]:
     for name, file in FIRST_RUN.items():
         if not is_given(name):
             _make(var / file, _MAKERS[name])
+    _leave_address(var / SERVED_AT)
     settled = {
         "PORT": str(port()),
         "SEALGATE_BIND": serving.bind(),
@@ -46,6 +47,16 @@ def settle() -> dict[str, str]:
         "SEALGATE_WORKER_THREADS": str(serving.worker_threads()),
     }
     return settled | (_of_a_laptop() if serving.is_laptop() else {})
+
+
+def _leave_address(file: Path) -> None:
+    """Leave the address to commands that are not told the port; not where they are told it all."""
+    if is_given("SEALGATE_PUBLIC_URL"):
+        file.unlink(missing_ok=True)
+        return
+    new = file.with_name(f"{file.name}.new.{os.getpid()}")
+    new.write_text(f"http://127.0.0.1:{port()}\n", encoding="utf-8")
+    new.replace(file)
 
 
 def _of_a_laptop() -> dict[str, str]:

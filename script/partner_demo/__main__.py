@@ -108,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--url",
         default="",
-        help="base URL of a running server (default: the one at http://127.0.0.1:$PORT or :8000; "
-        "where none answers, one is started and ended again)",
+        help="base URL of a running server (default: the one at http://127.0.0.1:$PORT, or that "
+        "script/server was started at last; where none answers, one is started and ended again)",
     )
     parser.add_argument(
         "--only", nargs="+", choices=list(PLAYS), metavar="PROTOCOL", help=", ".join(PLAYS)

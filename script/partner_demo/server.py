@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import urllib3
 
-from config.env import port
+from config.env import local_url
 from config.serving import LAPTOP_DEFAULTS
 from script import processes
 from script.partner_demo.screen import Screen
@@ -47,7 +47,7 @@ def running(url: str, screen: Screen) -> Iterator[Server]:
     One that was started works in a directory of its own and is ended, with all it wrote,
     when the block ends. Raises NoServerError.
     """
-    usual = f"http://127.0.0.1:{port()}"
+    usual = local_url()
     state = _state(url or usual)
     if state is not None:
         yield Server(url or usual, os.environ, False, state.get("worker") == "ok")

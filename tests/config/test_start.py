@@ -165,7 +165,6 @@ def test_the_secrets_of_the_first_run_are_made_once_and_found_by_every_process(b
     start.settle()
     made = {name: (bare / file).read_text().strip() for name, file in env.FIRST_RUN.items()}
     assert [(bare / file).stat().st_mode & 0o777 for file in env.FIRST_RUN.values()] == [0o600] * 2
-    assert len(list(bare.iterdir())) == 2
     start.settle()
     assert {name: env.secret(name) for name in env.FIRST_RUN} == made
 
@@ -174,8 +173,30 @@ def test_who_sets_a_secret_has_none_made(bare: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SEALGATE_MASTER_KEYS", "1:given")
     monkeypatch.setenv("SEALGATE_SECRET_KEY_FILE", "/run/secrets/key")
     start.settle()
-    assert not list(bare.iterdir())
+    assert [path.name for path in bare.iterdir()] == [env.SERVED_AT]
     assert env.secret("SEALGATE_MASTER_KEYS") == "1:given"
+
+
+def test_commands_beside_it_know_where_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = start.settle()["PORT"]
+    monkeypatch.delenv("PORT")
+    assert env.local_url() == f"http://127.0.0.1:{number}"
+    public: str = fresh("config.product_settings").PUBLIC_URL
+    assert public == f"http://127.0.0.1:{number}"
+    monkeypatch.setenv("PORT", "8001")
+    assert env.local_url() == "http://127.0.0.1:8001"
+
+
+def test_where_the_public_address_is_set_no_other_is_left(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start.settle()
+    monkeypatch.setenv("SEALGATE_PUBLIC_URL", "https://gw.bank.example")
+    start.settle()
+    assert not (bare / env.SERVED_AT).exists()
+    assert fresh("config.product_settings").PUBLIC_URL == "https://gw.bank.example"
+    monkeypatch.delenv("PORT")
+    assert env.local_url() == "http://127.0.0.1:8000"
 
 
 def test_a_port_that_is_taken_is_said_and_nothing_is_made(
