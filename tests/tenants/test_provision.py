@@ -143,7 +143,6 @@ def test_every_argument_reaches_the_flow(provision: Callable[..., Done]) -> None
         "--callback-url=https://partner.example/results?a=b",
         "--allow-network=203.0.113.0/24",
         "--allow-network=2001:db8::/32",
-        "--callback-secret",
         "--json",
     ).report
     flow = Flow.objects.get()
@@ -192,8 +191,14 @@ def test_people_read_which_secret_is_not_for_the_partner(provision: Callable[...
     assert "whsec_" not in plain
 
 
-def test_the_callback_secret_is_given_only_when_asked_for(provision: Callable[..., Done]) -> None:
-    assert "whsec_" not in provision("citcall", "--client", "acme", "--json").out
+def test_the_callback_secret_is_given_with_a_callback_url_or_when_asked_for(
+    provision: Callable[..., Done],
+) -> None:
+    flow = ("citcall", "--client", "acme", "--json")
+    assert "whsec_" not in provision(*flow).out
+    assert "whsec_" in provision(*flow, "--callback-secret").out
+    with_url = provision(*flow, "--callback-url", "https://acme.example/calls").report
+    assert with_url["credentials"]["callback_signing"].startswith("whsec_")
 
 
 def test_a_known_client_gets_another_flow(provision: Callable[..., Done]) -> None:

@@ -75,7 +75,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--callback-secret",
             action="store_true",
-            help="Add callback_signing to the credentials: what callbacks are signed with.",
+            help="Add callback_signing to the credentials: what callbacks are signed with. It is "
+            "always there with --callback-url.",
         )
         parser.add_argument(
             "--upstream-secret",
@@ -105,7 +106,8 @@ class Command(BaseCommand):
             )
         report = _report(
             issued,
-            with_callback_secret=given["callback_secret"],
+            # Who is called back has to verify it, and the secret is shown this once.
+            with_callback_secret=given["callback_secret"] or bool(given["callback_url"]),
             with_upstream_secret=given["upstream_secret"],
         )
         if given["json"]:
