@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 from config.database import read_database
 from config.env import env, secret
 from config.hosts import with_public
@@ -143,7 +145,15 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
+# For other names than our own, and for good: the domain's owner has to say so.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SEALGATE_HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("SEALGATE_HSTS_PRELOAD", default=False)
+if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
+    raise ImproperlyConfigured(
+        "SEALGATE_HSTS_PRELOAD needs SEALGATE_HSTS_SUBDOMAINS: the list takes no other names."
+    )
+# Whether to, the check for deployment cannot know.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_SSL_REDIRECT = env.bool("SEALGATE_SSL_REDIRECT", default=TLS)
 if env.bool("SEALGATE_BEHIND_TLS_PROXY", default=TLS):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
