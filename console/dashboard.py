@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -22,6 +24,7 @@ from flows_endpoint.models import Outcome
 from flows_endpoint.traffic import last_day
 from tenants import key_attention, lifecycle
 from tenants.lifecycle.requests import waiting
+from tenants.management.commands.first_admin import FIRST_NAME, FIRST_PASSWORD
 from tenants.models import ApprovalState, Key, KeyState
 
 __all__ = ["Tile", "Traffic", "dashboard", "traffic"]
@@ -61,7 +64,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     may = request.user.has_perm
     tiles: list[Tile] = []
     charts: list[dict[str, str]] = []
-    notices: list[Notice] = []
+    notices: list[Notice] = _first_password_notices(request.user)
     if may("tenants.view_key"):
         tiles += _key_tiles()
         notices += _key_notices()
@@ -137,6 +140,21 @@ def _key_notices() -> list[Notice]:
         return []
     url = f"{reverse('admin:tenants_key_changelist')}?attention=pressing"
     return [Notice(f"{', '.join(said)}: replace them. They go on opening until then.", url)]
+
+
+def _first_password_notices(user: Any) -> list[Notice]:
+    """Return that the first administrator's password still lies on the disk, if it does.
+
+    It is a superuser's, and nobody else may change it.
+    """
+    file = settings.VAR_DIR / FIRST_PASSWORD
+    if not user.is_superuser or not file.exists():
+        return []
+    text = f"The first administrator's password still stands in {file}: change it, delete the file."
+    first = get_user_model().objects.filter(username=FIRST_NAME).first()
+    if first is None or first == user:
+        return [Notice(text, reverse("admin:password_change"))]
+    return [Notice(text, reverse("admin:auth_user_password_change", args=[first.pk]))]
 
 
 def _approval_tile() -> Tile:

@@ -186,8 +186,8 @@ def test_a_new_person_and_what_they_may(root: User, inside: Browser) -> None:
     last = AuditEntry.objects.latest("pk").pk
     data = {
         "username": "anna",
-        "password1": "a-new-secret-9",
-        "password2": "a-new-secret-9",
+        "password1": "a-new-secret-987",
+        "password2": "a-new-secret-987",
         "usable_password": "true",
     }
     inside.post(reverse("admin:auth_user_add"), data)
@@ -263,15 +263,16 @@ def test_passwords_that_are_set_are_noted_and_not_kept(root: User, inside: Brows
     anna = User.objects.create_user("anna", is_staff=True)
     last = AuditEntry.objects.latest("pk").pk
     url = reverse("admin:auth_user_password_change", args=[anna.pk])
-    secret = {"password1": "a-new-secret-9", "password2": "a-new-secret-9"}
+    secret = {"password1": "a-new-secret-987", "password2": "a-new-secret-987"}
     inside.post(url, {**secret, "password2": "other", "usable_password": "true"})
     assert entries(last) == []
     inside.post(url, {**secret, "usable_password": "true", "set-password": "1"})
-    own = {"old_password": PASSWORD, "new_password1": "mine-987654", "new_password2": "mine-987654"}
+    mine = "mine-987654321-0"
+    own = {"old_password": PASSWORD, "new_password1": mine, "new_password2": mine}
     inside.post(reverse("admin:password_change"), {**own, "old_password": "wrong"})
     inside.post(reverse("admin:password_change"), own)
     anna.refresh_from_db()
-    assert anna.check_password("a-new-secret-9")
+    assert anna.check_password("a-new-secret-987")
     assert entries(last) == [
         ("person.password", "root", {}, who(anna)),
         ("person.password", "root", {}, who(root)),

@@ -221,7 +221,9 @@ def test_an_administrator_does_not_make_superusers() -> None:
         of_root = reverse(f"admin:auth_user_{name}", args=[root.pk])
         assert browser.post(of_root, {"username": "mine", "post": "yes"}).status_code == 403
     password = reverse("admin:auth_user_password_change", args=[root.pk])
-    answer = browser.post(password, {"password1": "mine-12345678", "password2": "mine-12345678"})
+    answer = browser.post(
+        password, {"password1": "mine-123456789012", "password2": "mine-123456789012"}
+    )
     assert answer.status_code == 403
     root.refresh_from_db()
     assert root.username == "root"

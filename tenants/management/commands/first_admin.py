@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,6 +13,10 @@ from django.db import IntegrityError, transaction
 
 from tenants import audit_chain
 from tenants.actors import Actor, account_of
+
+#: The name of the first administrator, and the file that script/server has the password put into.
+FIRST_NAME: Final = "admin"
+FIRST_PASSWORD: Final = "admin-password"
 
 
 class Command(BaseCommand):
@@ -36,8 +40,8 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(18)
         try:
             with transaction.atomic():
-                made = users.create_superuser(username="admin", email="", password=password)
-                who = {"person": "admin", "account": account_of(made), "is_superuser": True}
+                made = users.create_superuser(username=FIRST_NAME, email="", password=password)
+                who = {"person": FIRST_NAME, "account": account_of(made), "is_superuser": True}
                 audit_chain.append(Actor.command_line(), "person.create", after=who)
                 _write_private(password_file, password + "\n")
         except IntegrityError:
