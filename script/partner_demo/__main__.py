@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen(plain=given.plain, picture=given.svg is not None)
     plays = [PLAYS[name] for name in registry.NAMES if name in (given.only or PLAYS)]
     try:
-        with Receiver() as receiver, running(given.url.rstrip("/"), screen) as server:
+        with (
+            Receiver() as receiver,
+            running(given.url.rstrip("/"), screen, given.callback_seconds) as server,
+        ):
             _announce(screen, server)
             outcomes = _play_all(plays, server, receiver, screen, given.callback_seconds)
     except (NoServerError, ProvisioningError, KeyMaterialError) as error:
@@ -95,7 +98,7 @@ def _provision_all(
 def _announce(screen: Screen, server: Server) -> None:
     note = "started for this demo" if server.is_own else "already running"
     if not server.has_worker:
-        note += ", but its worker gives no sign of life: no callback will come"
+        note += ", but its worker gives no sign of life: callbacks may not come"
     screen.opening(server.url, note)
 
 

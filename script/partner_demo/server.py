@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import subprocess
 import tempfile
@@ -12,18 +11,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-import urllib3
+from typing import Final
 
 from config.env import local_url
 from config.serving import LAPTOP_DEFAULTS
-from script import processes
+from script import processes, readiness
 from script.partner_demo.screen import Screen
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _START_SECONDS: Final = 120
 _STOP_SECONDS: Final = 40
+#: A worker beats every ten seconds, and takes some to start.
+_WORKER_SECONDS: Final = 25.0
 
 
 class NoServerError(Exception):
@@ -41,16 +40,18 @@ class Server:
 
 
 @contextmanager
-def running(url: str, screen: Screen) -> Iterator[Server]:
+def running(url: str, screen: Screen, worker_seconds: float) -> Iterator[Server]:
     """Give the server at ``url`` or, without one, at the usual port; else start one.
 
+    Where its worker says nothing, that is waited for a little, ``worker_seconds`` at most.
     One that was started works in a directory of its own and is ended, with all it wrote,
     when the block ends. Raises NoServerError.
     """
     usual = local_url()
-    state = _state(url or usual)
-    if state is not None:
-        yield Server(url or usual, os.environ, False, state.get("worker") == "ok")
+    if readiness.checks_at(url or usual) is not None:
+        yield Server(
+            url or usual, os.environ, False, _has_worker(url or usual, screen, worker_seconds)
+        )
     elif url:
         raise NoServerError(f"No Sealgate answers at {url}/livez. Start it with script/server.")
     else:
@@ -61,19 +62,16 @@ def running(url: str, screen: Screen) -> Iterator[Server]:
             yield server
 
 
-def _state(url: str) -> Mapping[str, Any] | None:
-    """Return the checks of /readyz, or None where no Sealgate answers."""
-    probe = f"demo-{secrets.token_hex(8)}"
-    try:
-        with urllib3.PoolManager(retries=False, timeout=5) as pool:
-            alive = pool.request("GET", f"{url}/livez", headers={"X-Request-Id": probe})
-            if alive.status != 200 or alive.headers.get("X-Request-Id") != probe:
-                return None
-            checks = pool.request("GET", f"{url}/readyz").json()["checks"]
-    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError):
-        return None
-    # Other programs have probes too; this check is ours alone.
-    return checks if isinstance(checks, dict) and "master_key" in checks else None
+def _has_worker(url: str, screen: Screen, seconds: float) -> bool:
+    """Return whether a worker gives a sign of life; one that just started takes a while."""
+
+    def silent() -> str:
+        return "" if (readiness.checks_at(url) or {}).get("worker") == "ok" else "silent"
+
+    if not silent():
+        return True
+    with screen.waiting("No sign of life of its worker yet, which may still be starting"):
+        return not readiness.wait(silent, min(seconds, _WORKER_SECONDS))
 
 
 @contextmanager
@@ -136,7 +134,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise NoServerError(f"script/server ended. {_last_words(log)}")
-        state = _state(url)
+        state = readiness.checks_at(url)
         if state is not None and all(check == "ok" for check in state.values()):
             return
         time.sleep(0.25)
