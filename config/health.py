@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import redis
@@ -18,8 +20,33 @@ from flows_endpoint.models import WorkerHeartbeat
 from tenants import digests, schema
 from tenants.at_rest import AtRestError
 
+logger = logging.getLogger(__name__)
+
 #: A worker beats every ten seconds.
 _STALE = timedelta(seconds=45)
+
+
+class _Missing:
+    """What the last probe of this process found missing; a line is logged where that changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: Mapping[str, str] = {}
+
+    def note(self, missing: Mapping[str, str]) -> None:
+        """Log what is missing, or that nothing is any more, unless that was said last time."""
+        with self._lock:
+            is_known, self._last = missing == self._last, missing
+        if is_known:
+            return
+        if missing:
+            said = ", ".join(f"{name}: {what}" for name, what in missing.items())
+            logger.error("Not ready: %s", said)
+        else:
+            logger.info("Ready again")
+
+
+_missing = _Missing()
 
 
 class NotReadyError(Exception):
@@ -38,10 +65,16 @@ def readyz(_: HttpRequest) -> JsonResponse:
     either is reported and does not take the node out of service: all nodes have the same.
     """
     checks = {name: _ask(check) for name, check in _CHECKS.items()}
-    ready = all(checks[name] == "ok" for name in _CHECKS if name not in _ADVISORY)
-    return JsonResponse(
-        {"status": "ok" if ready else "unavailable", "checks": checks}, status=200 if ready else 503
+    missing = {name: said for name, said in checks.items() if said != "ok"}
+    missing = {name: said for name, said in missing.items() if name not in _ADVISORY}
+    _missing.note(missing)
+    answer = JsonResponse(
+        {"status": "unavailable" if missing else "ok", "checks": checks},
+        status=503 if missing else 200,
     )
+    # Django would log each 503 of a probe as an error, after the request's id is forgotten.
+    answer._has_been_logged = True  # type: ignore[attr-defined]
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:

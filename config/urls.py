@@ -11,6 +11,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config import health
+from config.favicon import favicon
 from config.metrics import metrics
 from config.openapi import openapi
 from console.handover import handover, open_handover
@@ -25,6 +26,7 @@ admin.site.site_url = "/docs"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", require_safe(RedirectView.as_view(pattern_name="docs")), name="home"),
     path("admin/", admin.site.urls),
+    path("favicon.ico", require_safe(favicon), name="favicon"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("handover", handover, name="handover"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from django.db import OperationalError
@@ -13,6 +15,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from config import health
 from flows_endpoint.models import WorkerHeartbeat
+from flows_endpoint.request_id import RequestIdFilter
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +71,37 @@ def test_a_missing_dependency_is_503_and_named(
     assert reply.status_code == 503
     assert reply.json()["status"] == "unavailable"
     assert reply.json()["checks"]["database"] == "OperationalError"
+
+
+def test_what_is_missing_is_logged_when_it_changes_with_the_id_of_the_request(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OperationalError("connection to 10.0.0.1 with password x refused")
+
+    caplog.set_level(logging.INFO)
+    caplog.handler.addFilter(RequestIdFilter())
+    monkeypatch.setattr(health, "_missing", health._Missing())
+    whole = dict(health._CHECKS)
+    for number, failing in enumerate((["database"], ["database"], ["database", "redis"], [], [])):
+        monkeypatch.setattr(health, "_CHECKS", whole | dict.fromkeys(failing, fail))
+        client.get("/readyz", headers={"X-Request-Id": f"request-{number}"})
+    told = [
+        record for record in caplog.records if record.name in {health.__name__, "django.request"}
+    ]
+    assert [
+        (record.levelname, record.getMessage(), record.__dict__["request_id"]) for record in told
+    ] == [
+        ("ERROR", "Not ready: database: OperationalError", "request-0"),
+        ("ERROR", "Not ready: database: OperationalError, redis: OperationalError", "request-2"),
+        ("INFO", "Ready again", "request-3"),
+    ]
+
+
+def test_browsers_find_their_picture(client: HttpClient) -> None:
+    reply = client.get("/favicon.ico")
+    assert (reply.status_code, reply["Content-Type"]) == (200, "image/svg+xml")
+    ElementTree.fromstring(reply.content)
 
 
 def test_a_wrong_master_key_is_503(client: HttpClient, settings: Any) -> None:
