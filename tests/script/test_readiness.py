@@ -6,10 +6,12 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import env
 from script import readiness
 from script.partner_demo import server as demo_server
 from script.partner_demo.screen import Screen
@@ -109,3 +111,14 @@ def test_the_demo_waits_for_a_worker_that_starts(
     with demo_server.running(gateway.url, screen, seconds) as server:
         assert server.has_worker is expected
         assert not server.is_own
+
+
+@pytest.mark.parametrize("gateway", [(COMPLETE,)], indirect=True)
+def test_the_demo_finds_the_server_where_script_server_left_its_address(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / env.SERVED_AT).write_text(f"{gateway.url}\n")
+    monkeypatch.delenv("PORT", raising=False)
+    monkeypatch.setenv("SEALGATE_VAR", str(tmp_path))
+    with demo_server.running("", Screen(plain=True, picture=False), 0) as server:
+        assert (server.url, server.is_own) == (gateway.url, False)
