@@ -79,20 +79,25 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Have the process report what it has loaded, now that it is a process of its own.
 
-    Unless the database is of another version: then it ends, and the server with it. And merge
-    the counts of those before it that are gone. What is loaded by now stays for good, so the
-    garbage collector need not look through it again: with 180,000 objects that takes longer than
-    many requests together.
+    Unless the database is of another version: then it ends, and the server with it. And have it
+    notice a database that does not answer, and merge the counts of those before it that are gone.
+    What is loaded by now stays for good, so the garbage collector need not look through it again:
+    with 180,000 objects that takes longer than many requests together.
     """
     from django.apps import apps  # noqa: PLC0415 - only a worker loads Django
 
     # Not where another application is served with this configuration.
     if apps.ready and apps.is_installed("tenants"):
         from django.conf import settings  # noqa: PLC0415
+        from django.db import connection  # noqa: PLC0415
 
         from config import metrics_files  # noqa: PLC0415
         from tenants import reporter, schema  # noqa: PLC0415
 
+        if connection.vendor == "postgresql":
+            from tenants.postgresql.watch import watch  # noqa: PLC0415
+
+            watch.start(settings.DATABASE_SECONDS)
         if wrong := schema.wrong_at_start():
             _leave_it_to_the_first(worker)
             schema.refuse(wrong)

@@ -4,22 +4,26 @@ Django and psycopg take several times as long around a statement as libpq takes 
 a cursor's life, values written into the text. What every request does goes straight to psycopg's
 wrapper of libpq here (``psycopg.pq``), with psycopg's own adaptation of values. All else is
 Django's: when a transaction begins and how it ends, savepoints, errors, the connection's life.
+
+Whatever waits for the server is seen by :mod:`tenants.postgresql.watch`, a cursor's too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final
 
 from django.db.backends.postgresql import base
 from django.db.backends.utils import debug_transaction
-from psycopg import Connection, IsolationLevel, OperationalError, errors
+from psycopg import IsolationLevel, OperationalError, errors
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
+
+from tenants.postgresql.watch import Line, WatchedConnection, watch
 
 #: Statements whose placeholders are remembered: each of ours, in some lengths.
 _MOST_REMEMBERED: Final = 1000
@@ -31,7 +35,7 @@ _MARK: Final = re.compile("%[s%]")
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection. psycopg stays in its autocommit mode; transactions are begun by statement."""
 
-    connection: Connection[Any]
+    connection: WatchedConnection
 
     def run(self, sql: str, values: Sequence[Any]) -> tuple[int, list[tuple[Any, ...]]]:
         """Run one statement; return how many rows it changed or returned, and the rows.
@@ -53,8 +57,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._command(_begin(connection.isolation_level), expected=b"BEGIN")
             adapter = Transformer(connection)
             dumped = adapter.dump_sequence(values, (PyFormat.AUTO,) * len(values))
-            result = connection.pgconn.exec_params(
-                _numbered(sql), dumped, adapter.types, adapter.formats
+            result = _ask(
+                connection,
+                connection.pgconn.exec_params,
+                *(_numbered(sql), dumped, adapter.types, adapter.formats),
             )
             if result.status == ExecStatus.COMMAND_OK:
                 return result.command_tuples or 0, []
@@ -62,6 +68,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 raise _error(result, connection)
             adapter.set_pgresult(result)
             return result.ntuples, adapter.load_rows(0, result.ntuples, tuple)
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> WatchedConnection:
+        """Open a connection; where the process is watched, within its time."""
+        watch.check()
+        if (seconds := watch.connect_seconds) is not None:
+            conn_params.setdefault("connect_timeout", seconds)
+        line = Line()
+        watch.add(line)
+        line.turns += 1
+        connection: Any = super().get_new_connection(conn_params)
+        line.turns += 1
+        line.pgconn = connection.pgconn
+        # Django makes psycopg's own. Only how it waits is another's.
+        connection.__class__ = WatchedConnection
+        connection.line = line
+        opened: WatchedConnection = connection
+        return opened
+
+    def _close(self) -> None:
+        if self.connection is not None:
+            with self.connection.line.closing:
+                super()._close()  # type: ignore[misc]  # the stubs lack it
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor; a named one ends with the transaction, where one is open.
@@ -88,7 +116,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._set_autocommit(autocommit)  # type: ignore[misc]  # the stubs lack it
 
     def _command(self, command: bytes, *, expected: bytes) -> None:
-        result = self.connection.pgconn.exec_(command)
+        result = _ask(self.connection, self.connection.pgconn.exec_, command)
         if result.status != ExecStatus.COMMAND_OK:
             raise _error(result, self.connection)
         if (said := result.command_status) != expected:
@@ -97,7 +125,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise errors.InFailedSqlTransaction(f"The transaction ended with {said!r}.")
 
 
-def _error(result: PGresult, connection: Connection[Any]) -> Exception:
+def _ask(connection: WatchedConnection, ask: Callable[..., PGresult], *arguments: Any) -> PGresult:
+    """Return what ``ask`` does, which waits for the server."""
+    if watch.is_away:
+        watch.check()
+    line = connection.line
+    line.turns += 1
+    try:
+        return ask(*arguments)
+    finally:
+        line.turns += 1
+
+
+def _error(result: PGresult, connection: WatchedConnection) -> Exception:
     """Return what psycopg's cursor would raise."""
     if connection.pgconn.status != ConnStatus.OK:
         return OperationalError(connection.pgconn.get_error_message())

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -105,6 +106,85 @@ def _make_template(made: Path) -> None:
     settings = {"DATABASE_URL": _url_of(name), "PGOPTIONS": "-c synchronous_commit=off"}
     configured(made, settings).manage("migrate", "--verbosity", "0")
     (made / "name").write_text(name)
+
+
+class OwnPostgreSQL:
+    """A PostgreSQL server of the test's own, to be stopped and killed: its processes and data."""
+
+    def __init__(self, folder: Path, port: int, account: str | None) -> None:
+        self.url = f"postgres://postgres@127.0.0.1:{port}/postgres"
+        self._folder, self._port, self._account = folder, port, account
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it on its data, and return when it answers."""
+        self._process = subprocess.Popen(
+            [
+                *(require_program("postgres"), "-D", str(self._folder), "-p", str(self._port)),
+                *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+                *("-c", "fsync=off", "-c", "shared_buffers=16MB"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._account,
+            cwd="/",
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 30
+        while True:
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self.url.replace("postgres://", "postgresql://", 1)).close()
+                return
+            assert time.monotonic() < deadline, "PostgreSQL did not start"
+            time.sleep(0.02)
+
+    def restart(self) -> None:
+        """End every session at once, and start anew."""
+        self.end(signal.SIGINT)
+        self.start()
+
+    def end(self, with_signal: int = signal.SIGQUIT) -> None:
+        """End it, at once."""
+        if self._process is not None:
+            self.signal(signal.SIGCONT)
+            self._process.send_signal(with_signal)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def signal(self, number: int) -> None:
+        """Send each of its processes a signal; all of them together have no group."""
+        assert self._process is not None
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for process in (main, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+
+
+@contextmanager
+def own_postgresql() -> Iterator[OwnPostgreSQL]:
+    """Start a PostgreSQL server of its own; ends it and removes its data after."""
+    make = require_program("initdb")
+    # It does not run as root, and then reaches nothing that is root's alone.
+    account = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="sealgate-postgresql-") as folder:
+        if account is not None:
+            shutil.chown(folder, account)
+        data = Path(folder) / "data"
+        subprocess.run(
+            [make, "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", data],
+            check=True,
+            capture_output=True,
+            user=account,
+            cwd="/",
+        )
+        server = OwnPostgreSQL(data, free_port(), account)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.end()
 
 
 def require_redis() -> str:

@@ -1,0 +1,181 @@
+"""A database that does not answer is noticed, what waits for it is cut off, and nobody else is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+from psycopg import OperationalError as DriverError
+
+from tenants import sql
+from tenants.postgresql import watch as module
+from tenants.postgresql.watch import LOOKS, PATIENCE, Line, Watch
+from tests.support.relay import Relay
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's own")
+
+
+class FakeLine(Line):
+    """A line without a connection."""
+
+    is_cut = False
+
+    def cut(self) -> None:
+        self.is_cut = True
+
+
+class FakeWatch(Watch):
+    """Looks when told to, at a database that answers it or does not."""
+
+    database_answers = True
+    asked = 0
+
+    def _answers(self) -> bool:
+        self.asked += 1
+        return self.database_answers
+
+    def lines(self, *turns: int) -> list[FakeLine]:
+        made = [FakeLine() for _ in turns]
+        for line, count in zip(made, turns, strict=True):
+            line.turns = count
+            self.add(line)
+        return made
+
+
+class TestLooks:
+    def test_what_waits_for_nothing_is_let_be(self) -> None:
+        watch = FakeWatch()
+        (idle,) = watch.lines(8)
+        for _ in range(LOOKS * PATIENCE * 2):
+            watch.look()
+        assert (watch.asked, watch.is_away, idle.is_cut) == (0, False, False)
+
+    def test_a_silent_database_is_away_and_what_waits_is_cut_off(self) -> None:
+        watch = FakeWatch()
+        watch.database_answers = False
+        idle, *waiting = watch.lines(2, 3, 5)
+        for _ in range(LOOKS // 2):
+            assert not watch.is_away
+            watch.look()
+        watch.look()
+        assert watch.is_away
+        assert [line.is_cut for line in (idle, *waiting)] == [False, True, True]
+        with pytest.raises(DriverError):
+            watch.check()
+
+    def test_a_slow_statement_goes_on_while_the_database_answers_the_watch(self) -> None:
+        watch = FakeWatch()
+        (slow,) = watch.lines(1)
+        for _ in range(LOOKS * 2):
+            watch.look()
+        assert watch.asked > 0
+        assert (watch.is_away, slow.is_cut) == (False, False)
+
+    def test_one_that_takes_very_long_is_cut_off_alone(self) -> None:
+        watch = FakeWatch()
+        slow, busy = watch.lines(1, 1)
+        for _ in range(LOOKS * PATIENCE):
+            watch.look()
+            busy.turns += 2
+            assert not slow.is_cut
+        watch.look()
+        assert (slow.is_cut, busy.is_cut, watch.is_away, watch.asked) == (True, False, False, 0)
+
+    def test_a_line_that_ended_is_forgotten(self) -> None:
+        watch = FakeWatch()
+        watch.database_answers = False
+        watch.lines(1)
+        for _ in range(LOOKS * 2):
+            watch.look()
+        assert (watch.asked, watch.is_away) == (0, False)
+
+
+@pytest.fixture
+def relay(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """Yield what new connections to the database go through; every thread's but this one's."""
+    settings = connections.settings["default"]
+    connection.ensure_connection()
+    with Relay(settings["HOST"], int(settings["PORT"] or 5432)) as made:
+        monkeypatch.setitem(settings, "HOST", "127.0.0.1")
+        monkeypatch.setitem(settings, "PORT", str(made.port))
+        yield made
+
+
+@pytest.fixture
+def watched() -> Iterator[Watch]:
+    watch = module.watch
+    watch.start(1.0)
+    yield watch
+    watch.stop()
+
+
+def with_cursor() -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def with_transaction() -> None:
+    with transaction.atomic():
+        sql.run("SELECT 1")
+
+
+@on_postgresql
+@pytest.mark.usefixtures("relay")
+def test_everybody_is_refused_soon_then_at_once_and_then_served_again(
+    relay: Relay, watched: Watch
+) -> None:
+    ways = [lambda: sql.run("SELECT 1"), with_cursor, with_transaction]
+    opened, is_held = Event(), Event()
+
+    def use(way: Any) -> list[float]:
+        """Return the seconds it takes to be refused: once waiting, and thrice after that."""
+        way()
+        opened.set()
+        is_held.wait()
+        refused = []
+        for _ in range(4):
+            began = time.monotonic()
+            with pytest.raises(OperationalError):
+                way()
+            connections["default"].close_if_unusable_or_obsolete()
+            refused.append(time.monotonic() - began)
+        relay.go_on()
+        deadline = time.monotonic() + 20
+        while watched.is_away and time.monotonic() < deadline:
+            time.sleep(0.02)
+        way()
+        connections["default"].close()
+        return refused
+
+    with ThreadPoolExecutor(len(ways)) as threads:
+        done = [threads.submit(use, way) for way in ways]
+        opened.wait()
+        time.sleep(0.3)
+        relay.hold()
+        is_held.set()
+        for seconds in (each.result() for each in done):
+            first, *later = seconds
+            assert 0.3 < first < 10
+            assert max(later) < 0.3
+
+
+@on_postgresql
+def test_a_process_that_is_not_watched_waits(relay: Relay) -> None:
+    def wait() -> Any:
+        try:
+            return sql.run("SELECT 1").rows
+        finally:
+            connections["default"].close()
+
+    relay.hold()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(wait)
+        time.sleep(0.5)
+        assert not waiting.done()
+        relay.go_on()
+        assert waiting.result(20) == [(1,)]
