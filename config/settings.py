@@ -93,8 +93,8 @@ DATABASES: dict[str, Any] = {
 refuse_another_database()
 _database = DATABASES["default"]
 # A connection for each thread, kept for so many seconds: opening one, or fetching it from a pool
-# for each request, costs more than most requests ask of the database. One that broke is noticed by
-# the request that finds it broken, and replaced by the next.
+# for each request, costs more than most requests ask of the database. After one was found broken
+# the others are looked at before their next use (tenants/postgresql/watch.py).
 _database["CONN_MAX_AGE"] = env.int("SEALGATE_DATABASE_MAX_AGE", default=600)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {

@@ -42,32 +42,59 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
         In the transaction that is open, if one is. Raises DatabaseError and its kinds, as a
         cursor does; also for more than 65,535 values, and for COPY. Those who wrap or log
-        statements do not see it.
+        statements do not see it. A SELECT outside of a transaction is asked once more where the
+        connection turns out to be lost.
         """
         self.validate_thread_sharing()
         self.close_if_health_check_failed()
         self.ensure_connection()
         self.validate_no_broken_transaction()
         with self.wrap_database_errors:
-            connection = self.connection
-            if not connection.autocommit and (
-                connection.pgconn.transaction_status == TransactionStatus.IDLE
-            ):
-                # Somebody turned autocommit off by hand: psycopg's cursor would begin here too.
-                self._command(_begin(connection.isolation_level), expected=b"BEGIN")
-            adapter = Transformer(connection)
-            dumped = adapter.dump_sequence(values, (PyFormat.AUTO,) * len(values))
-            result = _ask(
-                connection,
-                connection.pgconn.exec_params,
-                *(_numbered(sql), dumped, adapter.types, adapter.formats),
-            )
-            if result.status == ExecStatus.COMMAND_OK:
-                return result.command_tuples or 0, []
-            if result.status != ExecStatus.TUPLES_OK:
-                raise _error(result, connection)
-            adapter.set_pgresult(result)
-            return result.ntuples, adapter.load_rows(0, result.ntuples, tuple)
+            try:
+                return self._run(sql, values)
+            except OperationalError:
+                if not (sql.startswith("SELECT") and self._is_replaced()):
+                    raise
+                return self._run(sql, values)
+
+    def _run(self, sql: str, values: Sequence[Any]) -> tuple[int, list[tuple[Any, ...]]]:
+        connection = self.connection
+        if not connection.autocommit and (
+            connection.pgconn.transaction_status == TransactionStatus.IDLE
+        ):
+            # Somebody turned autocommit off by hand: psycopg's cursor would begin here too.
+            self._begin()
+        adapter = Transformer(connection)
+        dumped = adapter.dump_sequence(values, (PyFormat.AUTO,) * len(values))
+        result = _ask(
+            connection,
+            connection.pgconn.exec_params,
+            *(_numbered(sql), dumped, adapter.types, adapter.formats),
+        )
+        if result.status == ExecStatus.COMMAND_OK:
+            return result.command_tuples or 0, []
+        if result.status != ExecStatus.TUPLES_OK:
+            raise _error(result, connection)
+        adapter.set_pgresult(result)
+        return result.ntuples, adapter.load_rows(0, result.ntuples, tuple)
+
+    def close_if_health_check_failed(self) -> None:
+        """Have the next statement find a connection that works, as far as can be known.
+
+        One opened before another was found broken is looked at, and replaced if it broke too.
+        """
+        super().close_if_health_check_failed()
+        if (
+            (connection := self.connection) is not None
+            and connection.line.breaks != watch.breaks
+            and self.autocommit
+            and not self.in_atomic_block
+        ):
+            known = watch.breaks
+            if self.is_usable():
+                connection.line.breaks = known
+            else:
+                self.close()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> WatchedConnection:
         """Open a connection; where the process is watched, within its time."""
@@ -104,7 +131,29 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _start_transaction_under_autocommit(self) -> None:
         # Django asks for it where a backend has this method, and else turns autocommit off.
         with debug_transaction(self, "BEGIN"), self.wrap_database_errors:
-            self._command(_begin(self.connection.isolation_level), expected=b"BEGIN")
+            try:
+                self._begin()
+            except OperationalError:
+                if not self._is_replaced():
+                    raise
+                self._begin()
+
+    def _begin(self) -> None:
+        self._command(_beginning(self.connection.isolation_level), expected=b"BEGIN")
+
+    def _is_replaced(self) -> bool:
+        """Open a connection in place of one that was lost, where no transaction was lost with it.
+
+        Return whether. What was cut off for taking too long would only take as long again.
+        """
+        lost = self.connection
+        if lost.pgconn.status == ConnStatus.OK or lost.line.is_cut:
+            return False
+        if self.in_atomic_block or not self.autocommit:
+            return False
+        self.close()
+        self.connect()
+        return True
 
     def _commit(self) -> None:
         if self.connection is not None:
@@ -140,12 +189,13 @@ def _ask(connection: WatchedConnection, ask: Callable[..., PGresult], *arguments
 def _error(result: PGresult, connection: WatchedConnection) -> Exception:
     """Return what psycopg's cursor would raise."""
     if connection.pgconn.status != ConnStatus.OK:
+        watch.found_broken(connection.line)
         return OperationalError(connection.pgconn.get_error_message())
     return errors.error_from_result(result, encoding=connection.info.encoding)
 
 
 @lru_cache
-def _begin(level: IsolationLevel | None) -> bytes:
+def _beginning(level: IsolationLevel | None) -> bytes:
     if level is None:
         return b"BEGIN"
     return f"BEGIN ISOLATION LEVEL {IsolationLevel(level).name.replace('_', ' ')}".encode()

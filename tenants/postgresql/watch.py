@@ -9,6 +9,9 @@ database answers is cut off alone.
 
 A statement pays two additions for it: ``turns`` of its line counts when the server is asked and
 when it has answered.
+
+A connection that is found broken says something about all others (a restart, a failover). In
+every process, watched or not, those opened before are looked at before their next use.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, Error, OperationalError
 from psycopg.abc import PQGen
 from psycopg.errors import ConnectionTimeout
+from psycopg.pq import ConnStatus
 from psycopg.pq.abc import PGconn
 
 logger = logging.getLogger(__name__)
@@ -45,7 +49,10 @@ class Line:
 
     def __init__(self) -> None:
         self.turns = 0
+        self.is_cut = False
         self.pgconn: PGconn | None = None
+        #: The breaks that were known when it was opened, or looked at.
+        self.breaks = watch.breaks
         # The number of a socket may be another's as soon as it is closed.
         self.closing = threading.Lock()
 
@@ -53,6 +60,7 @@ class Line:
         """Have what waits for the server fail, now and later."""
         with self.closing, suppress(Error, OSError):
             if self.pgconn is not None:
+                self.is_cut = True
                 with socket.socket(fileno=os.dup(self.pgconn.socket)) as copy:
                     copy.shutdown(socket.SHUT_RDWR)
 
@@ -65,6 +73,8 @@ class Watch:
 
     def _begin(self) -> None:
         self.is_away = False
+        #: How often a connection was found broken, or the database away.
+        self.breaks = 0
         self._seconds = 0.0
         self._adding = threading.Lock()
         #: Each line's turns at the last look, and for how many looks they have been so.
@@ -101,6 +111,11 @@ class Watch:
         if self.is_away:
             raise OperationalError("The database does not answer; it is not asked until it does.")
 
+    def found_broken(self, line: Line) -> None:
+        """Note that ``line`` was found broken, unless that was to be expected."""
+        if line.breaks == self.breaks:
+            self.breaks += 1
+
     def look(self) -> None:
         """Look at every line once; cut off what has waited for too long."""
         with self._adding:
@@ -119,6 +134,9 @@ class Watch:
             self._silent = 0
             self.is_away = not self._answers()
             if self.is_away:
+                self.breaks += 1
+                # Those at rest too: they may be lost without a trace.
+                waiting = [(line, 0) for line, _ in lines]
                 logger.error(
                     "The database does not answer. Until it does, what needs it is refused."
                 )
@@ -161,6 +179,10 @@ class WatchedConnection(Connection[Any]):
         self.line.turns += 1
         try:
             return super().wait(gen, *arguments, **named)
+        except OperationalError:
+            if self.pgconn.status != ConnStatus.OK:
+                watch.found_broken(self.line)
+            raise
         finally:
             self.line.turns += 1
 

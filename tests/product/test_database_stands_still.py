@@ -1,4 +1,7 @@
-"""A database that stands still is refused for, not waited for, and used again when it goes on."""
+"""A database that stands still is refused for, not waited for, and used again when it goes on.
+
+And one that is restarted costs nobody a request once it is back.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(240)]
 _LIMIT = 2.0
 _SOON = 4 * _LIMIT
 _AT_ONCE = 1.0
+#: Seconds after which each process knows of a restart, with time to spare.
+_LOOKED = 3.0
 #: Makes a flow of each contract; prints what ``provision --json`` does, by contract.
 _PROVISION = """
 import io, json
@@ -184,3 +189,7 @@ def test_each_contract_says_so_itself_and_goes_on_afterwards(
         served = served + 1 if is_served(partners.ask_each()) else 0
         assert time.monotonic() < deadline, "it does not go on"
     assert ask(f"{copy.url}/readyz").status == 200
+    server.restart()
+    # By then a thread that looks for changes twice a second has found its connection broken.
+    time.sleep(_LOOKED)
+    assert all(is_served(partners.ask_each()) for _ in range(5))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Barrier, Event, Lock
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, connections, transaction
 from psycopg import OperationalError as DriverError
 
 from tenants import sql
+from tenants.models import InternalSecret
 from tenants.postgresql import watch as module
 from tenants.postgresql.watch import LOOKS, PATIENCE, Line, Watch
 from tests.support.relay import Relay
@@ -22,8 +23,6 @@ on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="Po
 
 class FakeLine(Line):
     """A line without a connection."""
-
-    is_cut = False
 
     def cut(self) -> None:
         self.is_cut = True
@@ -55,7 +54,7 @@ class TestLooks:
             watch.look()
         assert (watch.asked, watch.is_away, idle.is_cut) == (0, False, False)
 
-    def test_a_silent_database_is_away_and_what_waits_is_cut_off(self) -> None:
+    def test_a_silent_database_is_away_and_every_connection_is_cut_off(self) -> None:
         watch = FakeWatch()
         watch.database_answers = False
         idle, *waiting = watch.lines(2, 3, 5)
@@ -64,7 +63,7 @@ class TestLooks:
             watch.look()
         watch.look()
         assert watch.is_away
-        assert [line.is_cut for line in (idle, *waiting)] == [False, True, True]
+        assert all(line.is_cut for line in (idle, *waiting))
         with pytest.raises(DriverError):
             watch.check()
 
@@ -112,6 +111,7 @@ def watched() -> Iterator[Watch]:
     watch.start(1.0)
     yield watch
     watch.stop()
+    connection.close()  # it was cut off with all others
 
 
 def with_cursor() -> None:
@@ -179,3 +179,58 @@ def test_a_process_that_is_not_watched_waits(relay: Relay) -> None:
         assert not waiting.done()
         relay.go_on()
         assert waiting.result(20) == [(1,)]
+
+
+def end_all() -> None:
+    """End every session of this database but this one."""
+    sql.run(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_one_broken_connection_is_enough_for_all_threads_to_look_at_theirs() -> None:
+    """After a restart of the database, say, one statement fails, and not one a thread."""
+    writes = f"DELETE FROM {InternalSecret._meta.db_table} WHERE name = %s"
+    ways: list[Callable[[], object]] = [
+        lambda: sql.run(writes, ["a"]),
+        lambda: InternalSecret.objects.filter(name="a").delete(),
+        with_cursor,
+        with_transaction,
+    ]
+    turn = Lock()
+    failed: list[str] = []
+    are_open, is_ended = Barrier(len(ways) + 1), Event()
+
+    def use(way: Callable[[], object]) -> None:
+        way()
+        are_open.wait()
+        is_ended.wait()
+        with turn:
+            try:
+                way()
+            except OperationalError as error:
+                failed.append(type(error).__name__)
+            finally:
+                connections["default"].close()
+
+    with ThreadPoolExecutor(len(ways)) as threads:
+        done = [threads.submit(use, way) for way in ways]
+        are_open.wait()
+        end_all()
+        is_ended.set()
+        for each in done:
+            each.result()
+    assert len(failed) <= 1
+
+
+@on_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_whole_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = sql.run("SELECT pg_backend_pid()").rows
+    monkeypatch.setattr(module.watch, "breaks", module.watch.breaks + 1)
+    with transaction.atomic():
+        assert sql.run("SELECT pg_backend_pid()").rows == session
+    assert sql.run("SELECT pg_backend_pid()").rows == session

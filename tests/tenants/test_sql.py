@@ -222,12 +222,19 @@ class TestTransaction:
         assert names() == set()
 
     @on_postgresql
-    def test_a_lost_session_is_noticed_and_replaced(self) -> None:
+    def test_a_lost_session_is_replaced_before_anything_is_done(self) -> None:
+        kill(sql.run("SELECT pg_backend_pid()").rows[0][0])
+        assert sql.run("SELECT 1").rows == [(1,)]
+        kill(sql.run("SELECT pg_backend_pid()").rows[0][0])
+        with transaction.atomic():
+            sql.run(INSERT, ["a", b""])
+        assert names() == {"a"}
+
+    @on_postgresql
+    def test_what_may_have_been_done_is_not_done_twice(self) -> None:
         kill(sql.run("SELECT pg_backend_pid()").rows[0][0])
         with pytest.raises(OperationalError):
-            sql.run("SELECT 1")
-        with pytest.raises(OperationalError), transaction.atomic():
-            sql.run("SELECT 1")
+            sql.run(INSERT, ["a", b""])
         connection.close_if_unusable_or_obsolete()
         assert sql.run("SELECT 1").rows == [(1,)]
 
