@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -52,10 +53,18 @@ class Stock(Collector):
     """How many callbacks wait and how many keys are about to expire, asked when somebody asks."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the gauges. Raises DatabaseError."""
+        """Yield the gauges; where the database cannot be asked, only the one that says so."""
         now = timezone.now()
-        yield from _callbacks(now)
-        yield _expiring(now)
+        try:
+            gauges = [*_callbacks(now), _expiring(now)]
+        except (DatabaseError, InterfaceError):
+            gauges = []
+        yield GaugeMetricFamily(
+            "sealgate_database_up",
+            "Whether the database could be asked, 1 or 0; where not, what is counted in it lacks.",
+            value=int(bool(gauges)),
+        )
+        yield from gauges
 
 
 def _callbacks(now: datetime) -> Iterator[GaugeMetricFamily]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -43,6 +44,10 @@ _TOO_MANY: Final = (
     "Too many links from your address did not open. Wait ten minutes; a link that still opens "
     "is not used up by that."
 )
+_AWAY: Final = (
+    "The link cannot be opened right now. Try again later; if it does not open then, tell whoever "
+    "sent it."
+)
 _UNREADABLE: Final = (
     "The credentials cannot be read right now. The link is not used up: tell whoever sent it, "
     "and try again later."
@@ -58,7 +63,6 @@ def handover(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("token")
-@sensitive_variables("token", "handed")
 def open_handover(request: HttpRequest) -> HttpResponse:
     """Open the link whose token the form has, by POST; anything else leads to the form.
 
@@ -67,7 +71,15 @@ def open_handover(request: HttpRequest) -> HttpResponse:
     """
     if request.method != "POST":
         return HttpResponseRedirect(reverse("handover"))
-    address = caller_address(request)
+    try:
+        return _opened(request, caller_address(request))
+    except DatabaseError as error:
+        _log.error("the database refused a hand-over", extra={"error": type(error).__name__})
+        return _refused(_AWAY, 503)
+
+
+@sensitive_variables("token", "handed")
+def _opened(request: HttpRequest, address: str) -> HttpResponse:
     token = _token(request)
     try:
         attempts.check(_COUNTED_AS, address, limit=WRONG_LINKS, window=WINDOW)

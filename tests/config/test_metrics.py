@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 from django.test import Client as HttpClient
 from django.utils import timezone
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -213,3 +215,20 @@ def test_the_counts_of_the_dead_are_kept_and_their_files_are_not(tmp_path: Path)
 
 def test_the_files_are_under_the_product_s_own_folder() -> None:
     assert django_settings.METRICS_DIR == django_settings.VAR_DIR / "metrics"
+
+
+def test_without_a_database_what_was_counted_is_still_told(
+    make_flow: Make, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError
+
+    Partner(make_flow("citcall"), client).call()
+    assert value(client, "sealgate_database_up") == 1
+    monkeypatch.setattr(CursorWrapper, "execute", fail)
+    told = read(client)
+    assert told["sealgate_database_up", ()] == 0
+    assert "sealgate_requests_total" in {name for name, _ in told}
+    assert not {
+        name for name, _ in told if name.startswith(("sealgate_keys_exp", "sealgate_callbacks_"))
+    }

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 from django.test import Client as Browser
 
 from console.handover import WRONG_LINKS
+from flows_endpoint.guards import attempts
 from flows_endpoint.models import AttemptCount
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -195,6 +198,28 @@ def test_what_cannot_be_read_says_so_and_keeps_the_link(
     assert "The link is not used up" in answer.content.decode()
     assert not is_open(link)
     Key.objects.filter(pk=key.pk).update(material=whole)
+    assert send(link.token).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["of the link", "A" * 43])
+def test_a_database_that_refuses_says_so_on_the_page(
+    link: IssuedHandOver, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("connection to 10.0.0.1 refused")
+
+    with monkeypatch.context() as patch:
+        if token == "of the link":
+            token = link.token
+            patch.setattr(CursorWrapper, "execute", fail)
+        else:  # a wrong link is counted, which may fail too
+            patch.setattr(attempts, "count_failure", fail)
+        answer = send(token)
+    assert answer.status_code == 503
+    assert answer["Content-Type"].startswith("text/html")
+    assert "The link cannot be opened right now." in answer.content.decode()
+    assert "10.0.0.1" not in answer.content.decode()
+    assert not is_open(link)
     assert send(link.token).status_code == 200
 
 
