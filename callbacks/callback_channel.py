@@ -64,6 +64,7 @@ class CallbackChannel(Channel):
                 **signing.headers(credentials, str(delivery.pk), int(now), sealed.body),
             },
             require_tls=not flow.is_sandbox,
+            payload=payload,
         )
 
     def judge(self, delivery: Delivery, answer: HttpAnswer) -> Result:

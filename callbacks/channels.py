@@ -65,7 +65,8 @@ class Result:
 class Message:
     """A delivery sealed, signed and ready to post.
 
-    ``secrets`` are masked where the receiver repeats them, as are all header values. Plain HTTP
+    ``secrets`` are masked where the receiver repeats them, as are all header values, and where
+    there is a ``payload``, what the body says in clear, the values of both. Plain HTTP
     goes to allow-listed networks only, unless ``require_tls`` is off.
     """
 
@@ -74,6 +75,7 @@ class Message:
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     require_tls: bool = field(default=True, repr=False)
+    payload: JSONValue = field(default=None, repr=False)
 
 
 class Channel(ABC):

@@ -96,5 +96,22 @@ def post(delivery: Delivery, message: Message) -> tuple[Result, Call | None]:
     except Exception as error:  # noqa: BLE001 - one bad delivery must not stop the others
         logger.error("A callback met an unexpected %s", type(error).__name__)  # noqa: TRY400
         result = Result(error=f"internal:{type(error).__name__}")
-    kept = masking.excerpt(body, message.headers, message.secrets) if body else b""
-    return result, Call(started_at, timings, kept)
+    return result, Call(started_at, timings, _kept(body, message))
+
+
+def _kept(answer: bytes, message: Message) -> bytes:
+    """Return what is kept of ``answer``: nothing rather than what ought to be masked."""
+    try:
+        return masking.excerpt(
+            answer,
+            message.headers,
+            message.secrets,
+            lambda: (
+                masking.Said()
+                if message.payload is None
+                else masking.said_in(message.body, message.payload)
+            ),
+        )
+    except Exception as error:  # noqa: BLE001 - one bad answer must not stop the others
+        logger.error("An answer could not be masked: %s", type(error).__name__)  # noqa: TRY400
+        return b""

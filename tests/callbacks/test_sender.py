@@ -163,6 +163,23 @@ def test_where_the_contract_has_an_acknowledgement_only_that_counts(
     assert attempt(delivery) == Result(status=200, error="not_acknowledged")
 
 
+@pytest.mark.parametrize("how", ["plain", "sealed"])
+def test_an_answer_that_repeats_the_body_is_kept_without_its_values(
+    make_flow: Make, receiver: Receiver, how: str
+) -> None:
+    options = {"callback_body": how}
+    issued = make_flow("citcall", options=options, callback_url=receiver.url)
+    delivery = change(put(issued.flow, {"name": "Marigold", "digits": "4711"}))
+    message = sender.prepare(delivery)
+    assert isinstance(message, Message)
+    receiver.next(Reply(status=400, body=b'{"name":"Marigold"} 4711 in ' + message.body))
+    _, call = sender.post(delivery, message)
+    assert call is not None
+    assert call.answer.startswith(b'{"name":"[masked]"} [masked] in {"')
+    assert call.answer.endswith(b'"[masked]"}')
+    assert b"4711" not in call.answer
+
+
 def test_an_internal_address_is_refused_for_good(make_flow: Make, settings: Any) -> None:
     settings.OUTBOUND_ALLOW = []
     delivery = put(make_flow("citcall", callback_url="http://127.0.0.1:80/").flow)
