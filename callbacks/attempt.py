@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from callbacks.channels import Result
 from callbacks.models import Delivery
-from callbacks.models.attempts import answer_context
+from callbacks.models.attempts import WHY, answer_context
 from callbacks.statements import Statement, as_json, for_sqlite, is_postgresql
 from callbacks.timings import Timings
 from tenants import at_rest, sql
@@ -54,6 +54,7 @@ class AttemptRow(NamedTuple):
     error: str = ""
     answer: bytes = b""
     worker: str = ""
+    why: str = ""
 
 
 _COLUMNS: Final = ", ".join(AttemptRow._fields)
@@ -61,11 +62,11 @@ _COLUMNS: Final = ", ".join(AttemptRow._fields)
 _INSERT: Final = Statement(
     postgresql=f"""INSERT INTO callbacks_attempt ({_COLUMNS})
     SELECT delivery_id, endpoint_id, number, started_at, dns_ms, connect_ms, tls_ms,
-        first_byte_ms, rest_ms, total_ms, status, error, decode(answer, 'hex'), worker
+        first_byte_ms, rest_ms, total_ms, status, error, decode(answer, 'hex'), worker, why
     FROM json_to_recordset(%s) AS made (
         delivery_id uuid, endpoint_id bigint, number integer, started_at timestamptz,
         dns_ms float8, connect_ms float8, tls_ms float8, first_byte_ms float8, rest_ms float8,
-        total_ms float8, status smallint, error text, answer text, worker text
+        total_ms float8, status smallint, error text, answer text, worker text, why text
     ) ON CONFLICT DO NOTHING""",  # noqa: S608 - no part of it comes from outside
     sqlite=f"INSERT INTO callbacks_attempt ({_COLUMNS})"  # noqa: S608
     f" VALUES ({', '.join(['%s'] * len(AttemptRow._fields))}) ON CONFLICT DO NOTHING",
@@ -83,6 +84,7 @@ def row_of(delivery: Delivery, result: Result, call: Call | None) -> AttemptRow:
             status=result.status,
             error=result.error[:64],
             worker=worker_name(),
+            why=result.why[:WHY],
         )
     times, answer = call.timings, call.answer
     if answer:
@@ -102,6 +104,7 @@ def row_of(delivery: Delivery, result: Result, call: Call | None) -> AttemptRow:
         result.error[:64],
         answer,
         worker_name(),
+        result.why[:WHY],
     )
 
 

@@ -36,7 +36,8 @@ CALLBACK: Final = "callback"
 class Result:
     """What became of one attempt. ``error`` is a class of failure, empty for a success.
 
-    ``status`` is the HTTP status, if there was one. The rest says what follows from a failure:
+    ``status`` is the HTTP status, if there was one; ``why`` says in words what to do about the
+    failure, and names neither address nor body. The rest says what follows from a failure:
 
     - ``is_permanent``: trying again cannot help until somebody changes something.
     - ``wait``: try again after exactly so long, whatever the schedule says; how often in all
@@ -49,6 +50,7 @@ class Result:
 
     status: int | None = None
     error: str = ""
+    why: str = field(default="", compare=False)
     is_permanent: bool = False
     wait: timedelta | None = None
     rest: timedelta | None = None

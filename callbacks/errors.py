@@ -24,9 +24,9 @@ class Kind(StrEnum):
 class TransportError(Exception):
     """An outgoing call failed.
 
-    ``permanent`` says that trying again cannot help until somebody changes the address or the
-    settings. ``status`` is the HTTP status when the failure came after it. The text names the
-    rule and never holds the URL, a header or a body.
+    ``permanent`` says that trying again cannot help until somebody changes the address.
+    ``status`` is the HTTP status when the failure came after it. The text names the rule and never
+    holds the URL, a header or a body.
     """
 
     def __init__(

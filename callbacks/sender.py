@@ -35,6 +35,9 @@ MAX_ACKNOWLEDGEMENT = 256 * 1024
 #: Failures of the network that say the receiver as a whole is away.
 _OUTAGES = frozenset({Kind.DNS, Kind.CONNECT, Kind.TLS, Kind.TIMEOUT, Kind.PROTOCOL})
 
+#: Failures of an address, or of what this process was told about it.
+_SETTINGS = frozenset({Kind.BAD_URL, Kind.REFUSED_ADDRESS, Kind.INSECURE})
+
 
 def prepare(delivery: Delivery) -> Message | Result:
     """Return the message of ``delivery``, sealed and signed now, or why there is none.
@@ -87,9 +90,12 @@ def post(delivery: Delivery, message: Message) -> tuple[Result, Call | None]:
         result = channels.get(delivery.channel).judge(delivery, answer)
     except TransportError as error:
         timings = error.timings
+        if error.kind in _SETTINGS:
+            logger.warning("Delivery %s was not sent: %s", delivery.pk, error.what)
         result = Result(
             status=error.status,
             error=error.kind.value,
+            why=error.what,
             is_permanent=error.permanent,
             is_outage=error.kind in _OUTAGES,
         )

@@ -113,7 +113,7 @@ def dial() -> DeadlineSocket:
     literal = url.literal
     call.watch.dial("connect" if literal is not None else "dns")
     if literal is not None:
-        call.policy.check(literal, url.port, permanent=True)
+        call.policy.check(literal, url.port)
         addresses = [literal]
     else:
         left = call.connect_by - time.monotonic()
@@ -123,7 +123,7 @@ def dial() -> DeadlineSocket:
         addresses = ssrf.checked(found, url.port, call.policy)
         call.watch.begin("connect")
     if call.require_tls and url.scheme != "https":
-        call.policy.check_plain(addresses, permanent=literal is not None)
+        call.policy.check_plain(addresses)
     failure: OSError = TimeoutError()
     for number, address in enumerate(addresses):
         left = call.connect_by - time.monotonic()

@@ -78,7 +78,10 @@ _REFUSED_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class OutboundPolicy:
-    """What may be dialled: ``allow`` are exempt networks, ``ports`` those of all others."""
+    """What may be dialled: ``allow`` are exempt networks, ``ports`` those of all others.
+
+    It is this process's, and another may know better: no refusal is for good.
+    """
 
     allow: tuple[Network, ...]
     ports: frozenset[int]
@@ -88,7 +91,7 @@ class OutboundPolicy:
         address = _unmapped(address)
         return any(address in network for network in self.allow)
 
-    def check(self, address: Address, port: int, *, permanent: bool = False) -> None:
+    def check(self, address: Address, port: int) -> None:
         """Raise TransportError (refused_address) unless ``address`` may be dialled at ``port``."""
         if self.exempts(address):
             return
@@ -98,16 +101,13 @@ class OutboundPolicy:
                 Kind.REFUSED_ADDRESS,
                 f"The address is in a {what} range. Use a public one, or list its network in "
                 "SEALGATE_OUTBOUND_ALLOW.",
-                permanent=permanent,
             )
         if port not in self.ports:
             raise TransportError(
-                Kind.REFUSED_ADDRESS,
-                "The port is not in SEALGATE_OUTBOUND_PORTS.",
-                permanent=permanent,
+                Kind.REFUSED_ADDRESS, "The port is not in SEALGATE_OUTBOUND_PORTS."
             )
 
-    def check_plain(self, addresses: Iterable[Address], *, permanent: bool = False) -> None:
+    def check_plain(self, addresses: Iterable[Address]) -> None:
         """Raise TransportError (insecure) unless all ``addresses`` are in allow-listed networks.
 
         Plain HTTP is for sandboxes and for networks the operator vouches for.
@@ -117,7 +117,6 @@ class OutboundPolicy:
                 Kind.INSECURE,
                 "Plain HTTP leaves the installation. Use https, or list the receiver's network in "
                 "SEALGATE_OUTBOUND_ALLOW.",
-                permanent=permanent,
             )
 
 
@@ -191,11 +190,9 @@ def check_url(url: str) -> None:
     if literal is None and (parts.host == "localhost" or parts.host.endswith(".localhost")):
         literal = IPv4Address("127.0.0.1")  # RFC 6761 §6.3
     if literal is not None:
-        rules.check(literal, parts.port, permanent=True)
+        rules.check(literal, parts.port)
     elif not rules.allow and parts.port not in rules.ports:
-        raise TransportError(
-            Kind.REFUSED_ADDRESS, "The port is not in SEALGATE_OUTBOUND_PORTS.", permanent=True
-        )
+        raise TransportError(Kind.REFUSED_ADDRESS, "The port is not in SEALGATE_OUTBOUND_PORTS.")
 
 
 def _unmapped(address: Address) -> Address:

@@ -46,6 +46,7 @@ def attempt(row: Attempt) -> dict[str, Any]:
         **{name: getattr(row, name) for name in phases},
         "status": row.status,
         "error": row.error,
+        "why": row.why,
         "worker": row.worker,
     }
 

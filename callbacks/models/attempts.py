@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.db import models
 
 from callbacks.models.deliveries import Delivery
 from callbacks.models.endpoints import Endpoint
+
+#: Longest text of what to do about a failure.
+WHY: Final = 200
 
 
 class Attempt(models.Model):
@@ -34,6 +38,10 @@ class Attempt(models.Model):
     total_ms = models.FloatField(null=True, blank=True)
     status = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.CharField(max_length=64, blank=True, help_text="Empty: the receiver took it.")
+    #: Workers of the version before know no such column.
+    why = models.CharField(
+        max_length=WHY, blank=True, db_default="", help_text="What to do about it, if known."
+    )
     #: The first bytes of the answer with secrets masked (callbacks/masking.py), sealed at rest:
     #: receivers repeat what they were sent, and that is personal data.
     answer = models.BinaryField(default=bytes, blank=True)

@@ -180,10 +180,20 @@ def test_an_answer_that_repeats_the_body_is_kept_without_its_values(
     assert b"4711" not in call.answer
 
 
-def test_an_internal_address_is_refused_for_good(make_flow: Make, settings: Any) -> None:
+def test_an_internal_address_is_refused_and_said_why(
+    make_flow: Make, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By this worker: another may have been told of the network, so it is tried again."""
     settings.OUTBOUND_ALLOW = []
-    delivery = put(make_flow("citcall", callback_url="http://127.0.0.1:80/").flow)
-    assert attempt(delivery) == Result(error="refused_address", is_permanent=True)
+    delivery = put(make_flow("citcall", callback_url="http://127.0.0.1:80/k3y").flow)
+    result = attempt(delivery)
+    assert (result.error, result.is_permanent) == ("refused_address", False)
+    assert result.why == (
+        "The address is in a loopback range. Use a public one, or list its network in "
+        "SEALGATE_OUTBOUND_ALLOW."
+    )
+    assert f"Delivery {delivery.pk} was not sent: {result.why}" in caplog.messages
+    assert "k3y" not in caplog.text
 
 
 def test_only_a_sandbox_may_be_answered_without_tls(make_flow: Make) -> None:
@@ -194,7 +204,9 @@ def test_only_a_sandbox_may_be_answered_without_tls(make_flow: Make) -> None:
     assert not prepared.require_tls
     live = {"backend": "upstream", "upstream_url": "http://127.0.0.1:9/"}
     delivery = put(make_flow("citcall", callback_url=url, **live).flow)
-    assert attempt(delivery) == Result(error="insecure", is_permanent=True)
+    result = attempt(delivery)
+    assert (result.error, result.is_permanent) == ("insecure", False)
+    assert "SEALGATE_OUTBOUND_ALLOW" in result.why
 
 
 def test_a_slow_receiver_is_left(

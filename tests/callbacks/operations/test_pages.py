@@ -14,7 +14,7 @@ from callbacks import replaying, settle
 from callbacks.attempt import Call
 from callbacks.channels import Result
 from callbacks.claim import claim_due
-from callbacks.models import Delivery, Replay
+from callbacks.models import Delivery, DeliveryState, Replay
 from callbacks.settle import Finished
 from callbacks.timings import Timings
 from tenants.lifecycle import IssuedFlow
@@ -71,6 +71,14 @@ def press(browser: Browser, url: str, **said: object) -> str:
 
 
 class TestDeliveryPage:
+    def test_what_to_do_about_a_failure(self, operator: Browser, flow: Flow) -> None:
+        delivery = put(flow)
+        (held,) = claim_due(1)
+        result = Result(error="refused_address", why="List its network in SEALGATE_OUTBOUND_ALLOW.")
+        settle.record([Finished(held, result, Call(timezone.now(), Timings()))])
+        assert result.why in page(operator, f"{LIST}{delivery.pk}/change/")
+        assert change(delivery).state == DeliveryState.PENDING
+
     def test_the_attempts_with_their_phases(self, operator: Browser, dead: Delivery) -> None:
         shown = page(operator, f"{LIST}{dead.pk}/change/")
         assert (

@@ -130,7 +130,7 @@ def test_only_what_may_be_dialled_is_dialled(sender: Phone, settings: Any) -> No
     with pytest.raises(CloudApiError) as refused:
         client.read_public_key(account(sender.flow))
     assert refused.value.error == "refused_address"
-    assert refused.value.disposition is Disposition.NEVER
+    assert refused.value.disposition is Disposition.BACK_OFF
 
 
 @pytest.mark.parametrize(
