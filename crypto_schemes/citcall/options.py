@@ -30,7 +30,8 @@ class CitCallOptions(Options):
         description=(
             "How far the time inside a message may lie before or after this server's clock. "
             "Older and newer messages are refused with rc 98; the same message is accepted "
-            "only once inside the window."
+            "only once inside the window, and gets the first reply again where it names a "
+            "`clientUniqueId`."
         ),
     )
     reply_trxid: bool = Field(

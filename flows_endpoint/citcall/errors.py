@@ -76,7 +76,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     Rc.NOT_AUTHORIZED: Meaning(
         "Authorization failed",
         "The Authorization header is missing or unreadable, the data does not open, its time lies "
-        "outside the window, the same data was sent before, the caller's address is not allowed, "
+        "outside the window, the same data was sent before (with a `clientUniqueId` it gets the "
+        "first reply instead), the caller's address is not allowed, "
         "or it sent too many wrong API keys within a minute.",
         "Check header, cipher and clock; seal every request anew.",
     ),

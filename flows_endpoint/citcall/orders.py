@@ -22,11 +22,15 @@ _FOREIGN = re.compile(r"(?!62)[1-9][0-9]{9,16}")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One call to place. ``msisdn`` is ``+`` and digits; ``repr`` shows no personal data."""
+    """One call to place. ``msisdn`` is ``+`` and digits; ``repr`` shows no personal data.
+
+    ``is_repeated``: its cipher text was seen before, so no call is placed for it.
+    """
 
     msisdn: str = field(repr=False)
     gateway: int
     client_unique_id: str | None = field(repr=False)
+    is_repeated: bool = field(default=False, repr=False)
 
 
 def read_order(payload: JSONValue) -> Order:

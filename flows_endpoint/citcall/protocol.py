@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from django.conf import settings
@@ -75,14 +76,21 @@ class CitCallProtocol(Protocol):
         return backend.atomic and (has_rows or backend is not self.sandbox)
 
     def once(self, exchange: Exchange, flow: FlowSnapshot, opened: OpenedRequest) -> Claim | None:
-        """Take each cipher text once, for as long as its time stamp would be accepted."""
+        """Take each cipher text once, for as long as its time stamp would be accepted.
+
+        One that names a client unique id may come again: it gets the first reply, or none. A
+        partner that sends a message again within the second sends the very same cipher text.
+        """
         if opened.once is None or opened.issued_at is None:
             raise Refusal(Reason.INTERNAL, step="nothing to claim")
         stale_at = opened.issued_at + flow.options.max_skew
         seconds = stale_at - exchange.received_at + _MARK_MARGIN
         claim = replay.claim(flow.id, "citcall.data", opened.once, seconds, durable=False)
         if claim is None:
-            raise Refusal(Reason.REPLAYED)
+            order: Order = exchange.said
+            if order.client_unique_id is None:
+                raise Refusal(Reason.REPLAYED)
+            exchange.said = replace(order, is_repeated=True)
         return claim
 
     def handle(
@@ -90,12 +98,15 @@ class CitCallProtocol(Protocol):
     ) -> Answer:
         """Have the call placed, or return the first reply to a repeated client unique id."""
 
+        order: Order = exchange.said
+
         def ask() -> Answer:
+            if order.is_repeated:  # what came first was not served, or is no longer known
+                raise Refusal(Reason.REPLAYED)
             answer = backend.handle(self.call(exchange, flow, opened))
             _refuse_failure(answer)
             return answer
 
-        order: Order = exchange.said
         if order.client_unique_id is None:
             return ask()
         return repeats.answer_once(flow.id, order.client_unique_id, ask, atomic=backend.atomic)

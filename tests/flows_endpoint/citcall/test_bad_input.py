@@ -242,7 +242,7 @@ def test_what_does_not_open_gets_one_and_the_same_reply(partner: Partner) -> Non
         response = partner.post(**case.make(partner))
         headers = {k: v for k, v in response.headers.items() if k != "X-Request-Id"}
         replies.add((response.status_code, response.content, tuple(sorted(headers.items()))))
-    used = partner.data()
+    used = partner.data({"msisdn": "081200000001", "gateway": 1})
     partner.post(used)
     response = partner.post(used)
     headers = {k: v for k, v in response.headers.items() if k != "X-Request-Id"}

@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from flows_endpoint import timers
 from flows_endpoint.citcall.models import FirstReply, MissedCall
+from flows_endpoint.guards import replay
 from flows_endpoint.models import ReplayMark, Timer
+from tenants import digests
 from tests.flows_endpoint.citcall import own_backends
-from tests.flows_endpoint.citcall.partner import ORDER, Partner, rows
+from tests.flows_endpoint.citcall.partner import NOT_AUTHORIZED, ORDER, Partner, rows
 
 pytestmark = pytest.mark.django_db
 OWN = "tests.flows_endpoint.citcall.own_backends"
@@ -108,3 +110,35 @@ def test_a_failure_outside_of_a_transaction_leaves_its_id_free(slow_partner: Par
     assert slow_partner.post(data).content == b'{"rc":"14","info":"No credit"}'
     assert rows() == before
     assert b'"data"' in slow_partner.post(data).content
+
+
+def test_the_very_same_message_gets_the_first_reply(partner: Partner) -> None:
+    """What a partner's own retry sends within the same second."""
+    now = timezone.now().timestamp()
+    first = partner.call(now=now)
+    assert [partner.call(now=now) for _ in range(3)] == [first] * 3
+    assert MissedCall.objects.count() == 1
+
+
+def test_it_does_outside_of_a_transaction_too(slow_partner: Partner) -> None:
+    now = timezone.now().timestamp()
+    assert slow_partner.call(now=now) == slow_partner.call(now=now)
+    assert len(own_backends.served) == 1
+
+
+def test_the_same_message_without_an_id_is_a_replay(partner: Partner) -> None:
+    data = partner.data({"msisdn": "081299999999", "gateway": 3})
+    assert partner.post(data).content != NOT_AUTHORIZED
+    assert partner.post(data).content == NOT_AUTHORIZED
+    assert MissedCall.objects.count() == 1
+
+
+def test_the_same_message_places_no_call_when_its_reply_is_forgotten(partner: Partner) -> None:
+    data = partner.data()
+    partner.post(data)
+    FirstReply.objects.all().delete()
+    unique_id = digests.lookup_digest("citcall", "client_unique_id", f"{partner.flow.pk}|A-1")
+    name = replay._digest(str(partner.flow.pk), "citcall.unique_id", unique_id.encode())
+    assert ReplayMark.objects.filter(name=name).delete()[0] == 1
+    assert partner.post(data).content == NOT_AUTHORIZED
+    assert MissedCall.objects.count() == 1

@@ -77,7 +77,7 @@ def test_another_userid_is_another_door(
 
 
 def test_who_has_the_key_is_not_locked_out(limited: Partner) -> None:
-    data = limited.data()
+    data = limited.data({"msisdn": "081200000001", "gateway": 1})
     assert b'"data"' in limited.post(data).content
     for _ in range(4):
         assert limited.post(data).content == NOT_AUTHORIZED
