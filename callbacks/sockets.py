@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
 from callbacks.resolver import Resolve
-from callbacks.ssrf import Address, OutboundPolicy
+from callbacks.ssrf import OutboundPolicy
 from callbacks.timings import Stopwatch
+from tenants.outbound_addresses import Address
 from tenants.outbound_urls import OutboundUrl
 
 if TYPE_CHECKING:

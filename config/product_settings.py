@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import serving
 from config.env import ROOT, env, local_url, secret, var_dir
 from tenants.master_keys import HOW_TO_MAKE_ONE, MasterKeyError, MasterKeys
 from tenants.outbound_urls import OutboundUrlError, parse_outbound_url
@@ -29,7 +30,7 @@ except ValueError as error:
         f"SEALGATE_TRUSTED_PROXIES: {error}. Write addresses or networks, such as 10.0.0.0/8."
     ) from None
 #: Networks that callbacks and upstream calls may reach although they are not public.
-OUTBOUND_ALLOW: list[str] = env.list("SEALGATE_OUTBOUND_ALLOW", default=[])
+OUTBOUND_ALLOW: list[str] = serving.outbound_allow()
 #: Ports that callbacks and upstream calls may dial.
 OUTBOUND_PORTS: list[int] = [
     int(port) for port in env.list("SEALGATE_OUTBOUND_PORTS", default=["80", "443", "8080", "8443"])

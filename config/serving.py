@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from config.env import env, is_given
+from config.env import SERVED_AT, env, is_given, var_dir
 
 #: All of them, for who looks for names that nothing reads.
 NAMES: Final = frozenset(
@@ -60,6 +60,16 @@ def worker_threads() -> int:
 def request_seconds() -> float:
     """Return how long a request may take to arrive."""
     return float(env.float("SEALGATE_REQUEST_SECONDS", default=60.0))
+
+
+def outbound_allow() -> list[str]:
+    """Return the networks that may be called although they are not public.
+
+    A command beside script/server on a laptop allows what that allows.
+    """
+    is_beside = is_laptop() and (var_dir() / SERVED_AT).exists()
+    default = LAPTOP_DEFAULTS["SEALGATE_OUTBOUND_ALLOW"].split(",") if is_beside else []
+    return list(env.list("SEALGATE_OUTBOUND_ALLOW", default=default))
 
 
 def is_laptop() -> bool:

@@ -66,10 +66,12 @@ def parse_outbound_url(url: str) -> OutboundUrl:
     except ValueError:
         raise OutboundUrlError("The host or port of the address cannot be read.") from None
     if parts.scheme not in DEFAULT_PORTS:
-        raise OutboundUrlError("The address must begin with https:// or http://.")
+        raise OutboundUrlError(
+            "Write an http or https address, such as https://partner.example/callbacks."
+        )
     if "@" in parts.netloc:
         raise OutboundUrlError(
-            "The address holds a user name or password; leave them out, requests are signed."
+            "Leave user name and password out of the address; requests are signed."
         )
     if "#" in url:
         raise OutboundUrlError("Leave out what follows #: it is never sent.")

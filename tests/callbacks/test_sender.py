@@ -184,8 +184,8 @@ def test_an_internal_address_is_refused_and_said_why(
     make_flow: Make, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By this worker: another may have been told of the network, so it is tried again."""
-    settings.OUTBOUND_ALLOW = []
     delivery = put(make_flow("citcall", callback_url="http://127.0.0.1:80/k3y").flow)
+    settings.OUTBOUND_ALLOW = []
     result = attempt(delivery)
     assert (result.error, result.is_permanent) == ("refused_address", False)
     assert result.why == (

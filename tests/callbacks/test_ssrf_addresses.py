@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
-from callbacks.ssrf import OutboundPolicy, refused_range
+from callbacks.ssrf import OutboundPolicy
+from tenants import outbound_addresses
+from tenants.outbound_addresses import refused_range
 
 pytestmark = pytest.mark.once
 
@@ -80,12 +82,12 @@ any_ipv4 = st.integers(0, 2**32 - 1).map(IPv4Address)
 any_ipv6 = st.one_of(
     st.integers(0, 2**128 - 1).map(IPv6Address),
     # Most of the space says nothing; look where the special ranges are.
-    st.sampled_from(ssrf._REFUSED_IPV6).flatmap(
+    st.sampled_from(outbound_addresses._REFUSED_IPV6).flatmap(
         lambda entry: st.integers(0, entry[0].num_addresses - 1).map(lambda n: entry[0][n])
     ),
     st.integers(0, 2**125 - 1).map(lambda n: IPv6Address((1 << 125) + n)),
 )
-internal_ipv4 = st.sampled_from(ssrf._REFUSED_IPV4).flatmap(
+internal_ipv4 = st.sampled_from(outbound_addresses._REFUSED_IPV4).flatmap(
     lambda entry: st.integers(0, entry[0].num_addresses - 1).map(lambda n: entry[0][n])
 )
 

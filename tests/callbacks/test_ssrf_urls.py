@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callbacks import ssrf
 from callbacks.errors import Kind, TransportError
 from tenants.outbound_urls import OutboundUrl, OutboundUrlError, parse_outbound_url
+from tenants.validators import validate_outbound_url
 
 pytestmark = pytest.mark.once
 
@@ -95,8 +96,10 @@ def test_improper_urls_are_refused_without_being_quoted(url: str) -> None:
     assert SECRET not in str(caught.value)
     assert "://" not in str(caught.value).replace("https://", "").replace("http://", "")
     with pytest.raises(TransportError) as refused:
-        ssrf.check_url(url)
+        ssrf.parsed(url)
     assert (refused.value.kind, refused.value.permanent) == (Kind.BAD_URL, True)
+    with pytest.raises(ValidationError):
+        validate_outbound_url(url)
 
 
 @given(st.one_of(st.text(max_size=80), st.text(max_size=60).map(lambda t: f"https://{t}")))
@@ -128,21 +131,20 @@ def test_addresses_that_can_never_be_dialled_are_refused_where_they_are_typed(
     url: str, settings: Any
 ) -> None:
     settings.OUTBOUND_ALLOW = ["192.168.7.0/24"]
-    with pytest.raises(TransportError) as caught:
-        ssrf.check_url(url)
-    assert (caught.value.kind, caught.value.permanent) == (Kind.REFUSED_ADDRESS, False)
+    with pytest.raises(ValidationError, match=r"SEALGATE_OUTBOUND_(ALLOW|PORTS)"):
+        validate_outbound_url(url)
 
 
 def test_names_are_judged_later_and_their_ports_where_nothing_is_allow_listed(
     settings: Any,
 ) -> None:
     settings.OUTBOUND_ALLOW = []
-    ssrf.check_url("https://example.com/hook?token=1")
-    with pytest.raises(TransportError, match="SEALGATE_OUTBOUND_PORTS"):
-        ssrf.check_url("https://example.com:6379/")
+    validate_outbound_url("https://example.com/hook?token=1")
+    with pytest.raises(ValidationError, match="SEALGATE_OUTBOUND_PORTS"):
+        validate_outbound_url("https://example.com:6379/")
     settings.OUTBOUND_ALLOW = ["192.168.7.0/24"]
-    ssrf.check_url("https://orders:6379/")
-    ssrf.check_url("https://192.168.7.9:6379/")
+    validate_outbound_url("https://orders:6379/")
+    validate_outbound_url("https://192.168.7.9:6379/")
 
 
 def test_networks_that_cannot_be_read_stop_the_start(settings: Any) -> None:

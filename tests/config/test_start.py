@@ -220,3 +220,18 @@ def test_the_shell_gets_every_value_as_one_word(
     said = capsys.readouterr()
     assert f"export SEALGATE_VAR='{bare}/it'\"'\"'s $(here)'\n" in said.out
     assert "SEALGATE_LAPTOP=false ends that" in said.err
+
+
+def test_a_command_beside_a_laptop_s_server_allows_what_that_allows(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert serving.outbound_allow() == []
+    start.settle()
+    assert serving.outbound_allow() == ["127.0.0.0/8", "::1/128"]
+    monkeypatch.setenv("SEALGATE_LAPTOP", "false")
+    assert serving.outbound_allow() == []
+    monkeypatch.delenv("SEALGATE_LAPTOP")
+    monkeypatch.setenv("SEALGATE_OUTBOUND_ALLOW", "10.20.0.0/16")
+    assert serving.outbound_allow() == ["10.20.0.0/16"]
+    monkeypatch.setenv("SEALGATE_OUTBOUND_ALLOW", "")
+    assert serving.outbound_allow() == []

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.once
         "https://partner.example/callbacks?token=abc&x=%20",
         "https://xn--bcher-kva.example",
         "http://127.0.0.1:9",
-        "http://[2001:db8::1]:8443/a",
+        "http://[2606:4700::1]:8443/a",
         "https://a_b.example:65535/",
     ],
 )
@@ -61,6 +61,10 @@ def test_addresses_calls_can_go_to(url: str) -> None:
         "http://[2001:db8::1/",
         "http://[not-an-address]/",
         " http://partner.example/",
+        "http://2130706433/x",
+        "http://127.1/",
+        "http://169.254.169.254/x",
+        "http://[fd00::1]/",
     ],
 )
 def test_addresses_they_cannot(url: str) -> None:
