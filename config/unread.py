@@ -14,8 +14,10 @@ from config.env import env, is_given, names_set
 _OURS: Final = re.compile(r"SEALGATE_|(DATABASE|REDIS|CELERY_BROKER|EMAIL)_URL")
 #: What says where a database is, in one usual form or another.
 _A_DATABASE: Final = re.compile(r"(SEALGATE_)?DATABASE_(URL|URI|DSN|HOST|NAME)(_FILE)?")
-#: Read by the tests and by script/bench.
-_NOT_OF_THE_PRODUCT: Final = re.compile(r"SEALGATE_(TEST|BENCH)_")
+#: Read by the tests, script/bench and script/screenshots.
+_NOT_OF_THE_PRODUCT: Final = re.compile(
+    r"SEALGATE_((TEST|BENCH|FAULTS)_|(STRICT|FIRE|ROLLOVERS|LOOK_AT_ALL|SCREENSHOTS)$)"
+)
 _FILE: Final = "_FILE"
 
 

@@ -21,7 +21,11 @@ from tests.tenants.admin_pages import form_of
 pytestmark = pytest.mark.django_db
 LogIn = Callable[..., Browser]
 CONFIRM = "/admin/confirm/"
-SECRET = {"password1": "a-new-secret-9", "password2": "a-new-secret-9", "usable_password": "true"}
+SECRET = {
+    "password1": "a-new-secret-987",
+    "password2": "a-new-secret-987",
+    "usable_password": "true",
+}
 
 
 @pytest.fixture
@@ -122,7 +126,11 @@ def test_the_operators_hear_of_new_people_passwords_and_roles(
     browser = log_in(root)
     browser.post(url("user_add"), {"username": "anna", **SECRET})
     browser.post(url("user_password_change", officer.pk), {**SECRET, "set-password": "1"})
-    own = {"old_password": PASSWORD, "new_password1": "mine-987654", "new_password2": "mine-987654"}
+    own = {
+        "old_password": PASSWORD,
+        "new_password1": "mine-987654-3210",
+        "new_password2": "mine-987654-3210",
+    }
     browser.post(reverse("admin:password_change"), own)
     browser.post(url("group_add"), {"name": "Night\r\nBcc: me@evil.example"})
     role = Group.objects.get(name="Viewer")

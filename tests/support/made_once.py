@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 #: Names the folder to the processes of pytest-xdist, which inherit the environment.
-_VARIABLE = "SEALGATE_TESTS_MADE_ONCE"
+_VARIABLE = "SEALGATE_TEST_MADE_ONCE"
 
 
 def folder() -> Path:
