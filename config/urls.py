@@ -14,6 +14,7 @@ from config import health
 from config.favicon import favicon
 from config.metrics import metrics
 from config.openapi import openapi
+from console.documents import contract, contracts
 from console.handover import handover, open_handover
 from crypto_schemes import registry
 
@@ -33,7 +34,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("handover/open", open_handover, name="handover-open"),
     path("metrics", metrics, name="metrics"),
     path("openapi.json", openapi, name="openapi"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
+    path("docs", contracts, name="docs"),
+    path("docs/api", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs-api"),
+    path("docs/<slug:name>", contract, name="docs-contract"),
     *(path("", include(module)) for module in _protocols),
     # Contracts whose paths are settings of the flow look at what nobody else took.
     *(pattern for module in _protocols for pattern in getattr(module, "fallback_urlpatterns", [])),

@@ -91,6 +91,8 @@ class Scheme(ABC, Generic[OptionsT]):
     """
 
     name: ClassVar[str]
+    #: What it is called in lists and in the OpenAPI document.
+    label: ClassVar[str]
     title: ClassVar[str]
     #: One sentence on what the contract protects and what it does not.
     promise: ClassVar[str]

@@ -37,6 +37,7 @@ class CitCall(Scheme[CitCallOptions]):
     """The contract's two sides. Replies and callbacks are sealed like requests."""
 
     name = "citcall"
+    label = "CitCall"
     title = "CitCall v2 missed-call OTP"
     promise = (
         "Obfuscation, not encryption: without authentication and without real secrecy, whoever "

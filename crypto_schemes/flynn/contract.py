@@ -53,6 +53,7 @@ class FlynnScheme(Scheme[FlynnOptions]):
     """The contract; see the module for its form."""
 
     name = "flynn"
+    label = "Flynn"
     title = "Flynn tax APIs (REK and sensitive headers)"
     promise = (
         "Hides passwords in headers from whoever reads logs or proxies; bodies are plain and "

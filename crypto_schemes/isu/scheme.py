@@ -31,6 +31,7 @@ class IsuScheme(Scheme[IsuOptions]):
     """The contract; see the module for its form and :func:`open_header` for its checks."""
 
     name = "isu"
+    label = "ISU"
     title = "ISU (header_secrets and pass_key)"
     promise = (
         "Hides credentials and bodies with AES-256-CBC and proves who calls; "

@@ -47,6 +47,7 @@ class KairosScheme(Scheme[KairosOptions]):
     """The Kairos contract; see the module's text."""
 
     name = "kairos"
+    label = "Kairos"
     title = "Kairos outbound calls"
     promise = (
         "Hides request bodies from whoever reads the traffic (AES-128-ECB under an RSA-wrapped "

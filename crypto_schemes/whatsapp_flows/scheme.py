@@ -74,6 +74,7 @@ class WhatsAppFlows(Scheme[WhatsAppFlowsOptions]):
     """The contract of the WhatsApp Flows data endpoint."""
 
     name: ClassVar[str] = "whatsapp_flows"
+    label: ClassVar[str] = "WhatsApp Flows"
     title: ClassVar[str] = "WhatsApp Flows"
     promise: ClassVar[str] = (
         "Bodies are confidential and authentic both ways, signed with the app secret; nothing"

@@ -51,7 +51,9 @@ from tenants.flow_panels import panel_of
 from tenants.lifecycle import IssuedFlow, LifecycleError, approvals
 from tenants.models import ApprovalRequest, Flow
 
-_FIXED: Final = ("client", "scheme", "address", "identity_list", "url", "created_at")
+_FIXED: Final = (
+    *("client", "scheme", "address", "identity_list", "url", "documentation", "created_at"),
+)
 #: How many requests and callbacks the page of a flow shows.
 _LATEST: Final = 8
 _Fieldsets = list[tuple[str | None, dict[str, Any]]]
@@ -383,6 +385,15 @@ class FlowAdmin(UndeletableAdmin):
             '<button type="button" class="text-link underline cursor-pointer" '
             'data-copy="flow-url">Copy</button>',
             url,
+        )
+
+    @admin.display(description="How to call")
+    def documentation(self, flow: Flow) -> SafeString:
+        """Return a link to what the partner reads; it opens without a log-in."""
+        return format_html(
+            '<a class="text-link underline" href="{}">The page of {} for partners</a>',
+            reverse("docs-contract", args=[flow.scheme]),
+            flow.contract.label,
         )
 
     @admin.display(description="Options")

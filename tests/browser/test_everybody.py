@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from crypto_schemes import registry
 from tests.support.browser import Person
 from tests.support.product import Product
 
@@ -130,7 +131,8 @@ def test_on_a_telephone_nothing_sticks_out(admin: Person, pages: list[str], sche
     admin.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         too_wide = {}
-        for page in pages:
+        documents = ["/docs", *(f"/docs/{name}" for name in registry.NAMES)]
+        for page in [*pages, *documents]:
             _open(admin, page)
             if wide := admin.driver.execute_script(_TOO_WIDE):
                 too_wide[page] = wide

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>|\son[a-z]+=\"", re.I)
 
 
-@pytest.mark.parametrize("url", ["/admin/login/", "/docs"])
+@pytest.mark.parametrize("url", ["/admin/login/", "/docs", "/docs/kairos", "/docs/api"])
 def test_pages_carry_a_policy_and_no_inline_script(url: str) -> None:
     answer = Browser().get(url)
     assert answer.status_code == 200

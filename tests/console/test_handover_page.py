@@ -74,7 +74,7 @@ def test_the_button_shows_all_of_it(made: IssuedFlow, link: IssuedHandOver) -> N
     }
     assert made.upstream_secret not in text
     assert "This is shown once." in text
-    assert 'href="/docs"' in page
+    assert 'href="/docs/kairos"' in page
     assert is_open(link)
     assert HandOver.objects.get().opened_from == "127.0.0.1"
     entry = AuditEntry.objects.latest("pk")
@@ -287,5 +287,5 @@ def test_the_script_and_the_style_are_ours() -> None:
     page = Browser().get(PAGE).content.decode()
     assert re.findall(r'<script src="([^"]+)"', page) == ["/static/console/handover.js"]
     assert re.findall(r'<link rel="stylesheet" href="([^"]+)"', page) == [
-        "/static/console/handover.css"
+        "/static/console/partner.css"
     ]

@@ -253,7 +253,15 @@ def _work(admin: AdminSession, work: Work, callback_url: str) -> None:
     assert len(opened) > 60
     assert any("exchangerow" in path for path in opened)
     assert any(re.search(r"/auditentry/\d+/change/", path) for path in opened)
-    for path in ("/docs", "/openapi.json", "/livez", "/readyz", "/no-such-page"):
+    for path in (
+        "/docs",
+        "/docs/api",
+        "/docs/kairos",
+        "/openapi.json",
+        "/livez",
+        "/readyz",
+        "/no-such-page",
+    ):
         admin.get(path)
     # Every page that shows something issued was kept out, and there were such pages.
     assert not any("shown once" in answer.text for answer in admin.seen)
