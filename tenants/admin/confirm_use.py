@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from tenants.admin.base import no_store
+from tenants.admin.key_panel import place_of
 from tenants.lifecycle import UseNotConfirmedError
 from tenants.models import Flow, Key
 
@@ -57,6 +58,7 @@ def confirm_page(
         "opts": Flow._meta,
         "flow": key.flow,
         "key": key,
+        "place": place_of(key.flow_id, key.purpose),
         "ending": asked.key,
         "verb": verb,
         "words": words,

@@ -46,7 +46,7 @@ from tenants.admin.fresh import (
 )
 from tenants.admin.handover_panel import handover_context
 from tenants.admin.issued import issued_page
-from tenants.admin.key_panel import OVERRIDE_PHRASE, purpose_rows
+from tenants.admin.key_panel import KEYS, OVERRIDE_PHRASE, place_of, purpose_rows
 from tenants.flow_panels import panel_of
 from tenants.lifecycle import IssuedFlow, LifecycleError, approvals
 from tenants.models import ApprovalRequest, Flow
@@ -61,6 +61,10 @@ _Fieldsets = list[tuple[str | None, dict[str, Any]]]
 
 def _page(flow_id: uuid.UUID) -> str:
     return reverse("admin:tenants_flow_change", args=[flow_id])
+
+
+def _keys(flow_id: uuid.UUID) -> str:
+    return f"{_page(flow_id)}{KEYS}"
 
 
 @admin.register(Flow)
@@ -295,7 +299,7 @@ class FlowAdmin(UndeletableAdmin):
     # -- keys --------------------------------------------------------------------------------
 
     @method_decorator(require_POST)
-    @needs_fresh(_page)
+    @needs_fresh(_keys)
     def generate_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
         """Make the next version of a key and show once what the partner needs of it."""
         flow = self._flow(request, flow_id)
@@ -310,12 +314,12 @@ class FlowAdmin(UndeletableAdmin):
                     expires_at=lifecycle.read_expiry(request.POST.get("expires", "")),
                 )
         except RefusedError as refused:
-            return _refused(request, refused, _page(flow_id))
+            return _refused(request, refused, place_of(flow_id, purpose))
         spec = flow.contract.purpose(purpose)
         title = f"{issued.key.title} is {issued.key.state}"
         if not issued.secret:
             messages.success(request, f"{title}.")
-            return HttpResponseRedirect(_page(flow_id))
+            return HttpResponseRedirect(place_of(flow_id, purpose))
         secret = {spec.credential_name: issued.secret}
         return issued_page(
             request,
@@ -329,7 +333,7 @@ class FlowAdmin(UndeletableAdmin):
 
     @method_decorator(require_POST)
     @method_decorator(sensitive_post_parameters("text", "passphrase"))
-    @needs_fresh(_page)
+    @needs_fresh(_keys)
     def import_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
         """Take a secret that was made elsewhere. It is not shown again."""
         flow = self._flow(request, flow_id)
@@ -350,14 +354,14 @@ class FlowAdmin(UndeletableAdmin):
                     material=material,
                 )
         except RefusedError as refused:
-            return _refused(request, refused, _page(flow_id))
+            return _refused(request, refused, place_of(flow_id, purpose))
         messages.success(
             request,
             asked_for(done)
             if isinstance(done, ApprovalRequest)
             else f"{done.title} is imported and {done.state}.",
         )
-        return HttpResponseRedirect(_page(flow_id))
+        return HttpResponseRedirect(place_of(flow_id, purpose))
 
     def _flow(self, request: HttpRequest, flow_id: uuid.UUID) -> Flow:
         if not request.user.has_perm("tenants.add_key"):

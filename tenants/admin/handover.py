@@ -26,7 +26,7 @@ from tenants.models import ApprovalRequest, Flow, HandOver
 
 
 def _flow_page(flow_id: uuid.UUID) -> str:
-    return reverse("admin:tenants_flow_change", args=[flow_id])
+    return f"{reverse('admin:tenants_flow_change', args=[flow_id])}#handovers"
 
 
 @admin.register(HandOver)

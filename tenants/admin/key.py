@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
@@ -25,7 +25,7 @@ from tenants.admin.base import RefusedError, answering
 from tenants.admin.confirm_use import confirm_page
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.key_filters import LastUseFilter, PurposeFilter, SchemeFilter
-from tenants.admin.key_panel import OFFERED, OVERRIDE_PHRASE
+from tenants.admin.key_panel import OFFERED, OVERRIDE_PHRASE, place_of
 from tenants.admin.list_filters import FlowFilter
 from tenants.admin.long_list import LongListAdmin
 from tenants.key_attention import KINDS
@@ -225,9 +225,9 @@ class KeyAdmin(LongListAdmin):
         ]
 
     @method_decorator(require_POST)
-    @needs_fresh(lambda key_id, verb: _flow_page(key_id))
+    @needs_fresh(lambda key_id, verb: _place(key_id))
     def verb_view(self, request: HttpRequest, key_id: uuid.UUID, verb: str) -> HttpResponse:
-        """Move a version on and go back to its flow's page.
+        """Move a version on and go back to its secret on the flow's page.
 
         To end one that is in use without confirming it is answered with the page that asks.
         """
@@ -245,7 +245,7 @@ class KeyAdmin(LongListAdmin):
         except RefusedError as refused:
             for text in refused.messages:
                 messages.error(request, text)
-        return HttpResponseRedirect(reverse("admin:tenants_flow_change", args=[key.flow_id]))
+        return HttpResponseRedirect(place_of(key.flow_id, key.purpose))
 
     def public_view(self, request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
         """Return the public half of an RSA version as a PEM file."""
@@ -265,6 +265,6 @@ class KeyAdmin(LongListAdmin):
         return key.short_fingerprint
 
 
-def _flow_page(key_id: uuid.UUID) -> str:
+def _place(key_id: uuid.UUID) -> str:
     key = get_object_or_404(Key, pk=key_id)
-    return reverse("admin:tenants_flow_change", args=[key.flow_id])
+    return place_of(key.flow_id, key.purpose)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import reverse
 from django.utils import timezone
 
 from crypto_schemes.keys import PurposeSpec
@@ -29,6 +31,8 @@ OFFERED: Final[Mapping[str, str]] = {
 }
 #: What is typed to promote a version that not every process has loaded.
 OVERRIDE_PHRASE: Final = "promote anyway"
+#: The part of a flow's page with all of its secrets.
+KEYS: Final = "#keys"
 _History = Mapping[UUID, Sequence[tuple[datetime, str]]]
 
 
@@ -59,6 +63,11 @@ class PurposeRow:
     versions: tuple[VersionRow, ...]
     next_version: int
     timeline: Timeline | None
+
+
+def place_of(flow_id: UUID, purpose: str) -> str:
+    """Return the address of a secret on the page of its flow."""
+    return f"{reverse('admin:tenants_flow_change', args=[flow_id])}#secret-{quote(purpose)}"
 
 
 def purpose_rows(

@@ -80,6 +80,11 @@ def flow_url(flow: Flow) -> str:
     return reverse("admin:tenants_flow_change", args=[flow.pk])
 
 
+def secret_url(key: Key) -> str:
+    """Return where the page of a flow shows the secret of ``key``."""
+    return f"{flow_url(key.flow)}#secret-{key.purpose}"
+
+
 def verb_url(key: Key, verb: str) -> str:
     """Return the address of a verb on a key."""
     return reverse("admin:tenants_key_verb", args=[key.pk, verb])

@@ -16,7 +16,7 @@ from tenants import key_use, lifecycle
 from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Flow, Key
-from tests.tenants.admin_pages import flow_url, form_of, verb_url
+from tests.tenants.admin_pages import flow_url, form_of, secret_url, verb_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
 Make = Callable[..., IssuedFlow]
@@ -42,7 +42,7 @@ def page_of(browser: Browser, flow: Flow) -> str:
 
 def press(browser: Browser, key: Key, verb: str, **data: str) -> str:
     answer = browser.post(verb_url(key, verb), data, follow=True)
-    assert answer.redirect_chain == [(flow_url(key.flow), 302)]
+    assert answer.redirect_chain == [(secret_url(key), 302)]
     return html.unescape(answer.content.decode())
 
 

@@ -14,7 +14,7 @@ from tenants.actors import Actor
 from tenants.admin import key as key_admin
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Key
-from tests.tenants.admin_pages import flow_url, form_of, verb_url
+from tests.tenants.admin_pages import flow_url, form_of, secret_url, verb_url
 from tests.tenants.reports import report
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
@@ -38,7 +38,7 @@ def page_of(browser: Browser, key: Key) -> str:
 
 def press(browser: Browser, key: Key, **data: str) -> str:
     answer = browser.post(verb_url(key, "promote"), {"overlap_days": "7", **data}, follow=True)
-    assert answer.redirect_chain == [(flow_url(key.flow), 302)]
+    assert answer.redirect_chain == [(secret_url(key), 302)]
     return html.unescape(answer.content.decode())
 
 

@@ -16,7 +16,7 @@ from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Flow, Key
 from tests.support.test_keys import VECTORS
-from tests.tenants.admin_pages import flow_url, verb_url
+from tests.tenants.admin_pages import flow_url, secret_url, verb_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
 Make = Callable[..., IssuedFlow]
@@ -25,7 +25,8 @@ Make = Callable[..., IssuedFlow]
 def press(browser: Browser, key: Key, verb: str, **data: str) -> str:
     """Press a button and return the page one lands on."""
     answer = browser.post(verb_url(key, verb), data, follow=True)
-    assert answer.redirect_chain == [(flow_url(key.flow), 302)]
+    assert answer.redirect_chain == [(secret_url(key), 302)]
+    assert f' id="secret-{key.purpose}"' in answer.content.decode()
     return html.unescape(answer.content.decode())
 
 
