@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,6 +84,18 @@ _NOT_REACHED = """
 const radio = e => e.type === "radio" && [...window.reached].some(r => r.name === e.name);
 return window.targets.filter(e => !window.reached.has(e) && !radio(e)
     && !e.querySelector("a[href], button, input, [tabindex]"))
+  .map(e => e.outerHTML.slice(0, 160));
+"""
+#: Buttons that something else lies over once they were scrolled into the window from above.
+_COVERED = """
+return [...document.querySelectorAll("#keys button, #keys summary, #handovers button")]
+  .filter(e => e.offsetParent && !e.closest("details:not([open]) > :not(summary)"))
+  .filter(e => {
+    e.scrollIntoView({block: "end"});
+    const box = e.getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return !e.contains(top);
+  })
   .map(e => e.outerHTML.slice(0, 160));
 """
 
@@ -188,3 +201,14 @@ def test_every_field_and_button_has_a_name(faults: dict[str, Faults]) -> None:
 
 def test_the_tab_key_reaches_all_that_can_be_pressed(faults: dict[str, Faults]) -> None:
     assert {page: found.not_reached for page, found in faults.items() if found.not_reached} == {}
+
+
+def test_the_bar_that_saves_lies_over_no_button(admin: Person, pages: list[str]) -> None:
+    covered = {}
+    flows = [page for page in pages if re.search("/flow/.*/change/", page)]
+    for page in flows:
+        _open(admin, page)
+        if found := admin.driver.execute_script(_COVERED):
+            covered[page] = found
+    assert len(flows) == 5
+    assert covered == {}
