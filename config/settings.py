@@ -29,6 +29,8 @@ ALLOWED_HOSTS: list[str] = with_public(
 TLS = env.bool("SEALGATE_TLS", default=PUBLIC_URL.startswith("https://"))
 
 INSTALLED_APPS = [
+    # In front of the theme: some of its templates are the theme's, changed.
+    "console",
     "unfold.apps.BasicAppConfig",
     "config.admin.SealgateAdminConfig",
     "django.contrib.auth",
@@ -41,7 +43,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "console",
     "tenants",
     "callbacks",
     "flows_endpoint",

@@ -21,6 +21,11 @@ def get(name: str) -> Scheme[Any]:
     return scheme
 
 
+def label(name: str) -> str:
+    """Return what the scheme called ``name`` is called in lists; its name if it is gone."""
+    return get(name).label if name in NAMES else name
+
+
 def all_schemes() -> tuple[Scheme[Any], ...]:
     """Return every scheme."""
     return tuple(get(name) for name in NAMES)

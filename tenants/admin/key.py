@@ -16,7 +16,10 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
+from unfold.decorators import display
 
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -28,9 +31,10 @@ from tenants.admin.key_filters import LastUseFilter, PurposeFilter, SchemeFilter
 from tenants.admin.key_panel import OFFERED, OVERRIDE_PHRASE, place_of
 from tenants.admin.list_filters import FlowFilter
 from tenants.admin.long_list import LongListAdmin
+from tenants.admin.look import at_minute, flow_name
 from tenants.key_attention import KINDS
 from tenants.lifecycle import LifecycleError, UseNotConfirmedError, approvals
-from tenants.models import ApprovalRequest, Client, Flow, Key
+from tenants.models import ApprovalRequest, Client, Flow, Key, KeyState
 
 #: Seconds the answer to *Promote* waits for processes; the page then says which are missing.
 _WAIT_SECONDS: Final = 3.0
@@ -151,19 +155,15 @@ class KeyAdmin(LongListAdmin):
     """Versions of secrets; the secrets themselves are on no page."""
 
     list_display = (
-        "flow",
-        "purpose",
-        "version",
-        "state",
+        "secret",
+        "of_flow",
+        "standing",
         "fingerprint_digits",
-        "last_used_at",
+        "last_use",
         "use_count",
-        "accept_until",
-        "expires_at",
-        "destroy_at",
-        "created_at",
+        "ends",
+        "created",
     )
-    list_display_links = ("purpose",)
     list_filter = (
         AttentionFilter,
         FlowFilter,
@@ -179,11 +179,10 @@ class KeyAdmin(LongListAdmin):
     search_help_text = "A fingerprint's beginning, a flow's address or a client, in full."
     fields = readonly_fields = (
         "flow",
-        "purpose",
-        "version",
+        "secret",
         "state",
         "fingerprint",
-        "public_pem",
+        "public_key",
         "created_at",
         "activated_at",
         "accept_until",
@@ -258,6 +257,58 @@ class KeyAdmin(LongListAdmin):
         name = f"{key.flow.scheme}-{key.flow.address}-{key.purpose}-v{key.version}.pem"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
+
+    # -- what the pages show -----------------------------------------------------------------
+
+    @admin.display(description="Secret")
+    def secret(self, key: Key) -> str:
+        """Return what it is for, and the version."""
+        return key.title
+
+    @admin.display(description="Flow")
+    def of_flow(self, key: Key) -> SafeString:
+        """Return contract and address."""
+        return flow_name(key.flow)
+
+    @display(  # type: ignore[untyped-decorator]  # the theme has no types
+        description="State",
+        label={
+            KeyState.STAGED: "info",
+            KeyState.ACTIVE: "success",
+            KeyState.RETIRING: "warning",
+            KeyState.REVOKED: "danger",
+        },
+    )
+    def standing(self, key: Key) -> tuple[str, str]:
+        """Return the state in a word; the page of the key says what it means."""
+        return key.state, key.state.capitalize()
+
+    @admin.display(description="Last use")
+    def last_use(self, key: Key) -> str:
+        """Return when it opened something last."""
+        return at_minute(key.last_used_at) if key.last_used_at else "never"
+
+    @admin.display(description="Ends")
+    def ends(self, key: Key) -> SafeString:
+        """Return the days still ahead of it, or behind."""
+        days = (
+            ("opens until", key.accept_until),
+            ("expires", key.expires_at),
+            ("erased", key.destroy_at),
+        )
+        said = ((words, f"{day:%Y-%m-%d}") for words, day in days if day)
+        return format_html_join("", "<div>{} {}</div>", said) or SafeString("-")
+
+    @admin.display(description="Created")
+    def created(self, key: Key) -> str:
+        """Return the day it was made."""
+        return f"{key.created_at:%Y-%m-%d}"
+
+    @admin.display(description="Public key (PEM)")
+    def public_key(self, key: Key) -> SafeString:
+        """Return the public half as text to copy; the page of the flow has it as a file."""
+        text = '<pre class="sg-secret">{}</pre>'
+        return format_html(text, key.public_pem) if key.public_pem else SafeString("-")
 
     @admin.display(description="Fingerprint")
     def fingerprint_digits(self, key: Key) -> str:

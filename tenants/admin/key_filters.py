@@ -24,11 +24,14 @@ class PurposeFilter(ListedFilter):
 
     title = "purpose"
     parameter_name = "purpose"
-    values = tuple(
-        dict.fromkeys(
-            spec.name for scheme in registry.all_schemes() for spec in scheme.all_purposes()
-        )
-    )
+    titles: Final = {
+        spec.name: spec.title for scheme in registry.all_schemes() for spec in scheme.all_purposes()
+    }
+    values = tuple(titles)
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        """Return the purposes by the titles the page of a flow gives them."""
+        return list(self.titles.items())
 
 
 class SchemeFilter(ListedFilter):
@@ -37,6 +40,10 @@ class SchemeFilter(ListedFilter):
     title = "contract"
     parameter_name = "flow__scheme"
     values = registry.NAMES
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        """Return the contracts by their names in words."""
+        return [(name, registry.label(name)) for name in self.values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Key]) -> QuerySet[Key]:
         """Return the keys of the contract's flows; by the flows where they are few."""

@@ -150,13 +150,17 @@ class Key(models.Model):
         return short_fingerprint(self.fingerprint)
 
     @property
+    def purpose_title(self) -> str:
+        """Return how people call the secret, such as *API key*."""
+        try:
+            return self.flow.contract.purpose(self.purpose).title
+        except KeyError:
+            return self.purpose
+
+    @property
     def title(self) -> str:
         """Return how people call this version, such as *API key version 2*."""
-        try:
-            title = self.flow.contract.purpose(self.purpose).title
-        except KeyError:
-            title = self.purpose
-        return f"{title} version {self.version}"
+        return f"{self.purpose_title} version {self.version}"
 
     def opens(self, now: datetime) -> bool:
         """Return whether this version may open at ``now``."""

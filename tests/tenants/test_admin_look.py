@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 
 import pytest
@@ -70,3 +71,42 @@ def test_the_page_of_a_flow_shows_its_latest_traffic_to_who_may_see_it(
     others = sign_in("view_flow").get(flow_url(flow)).content.decode()
     assert "request-0123456789" not in others
     assert "call.ended" not in others
+
+
+def test_keys_are_called_as_on_the_page_of_their_flow(
+    administrator: Browser, make_flow: Make
+) -> None:
+    key = make_flow("whatsapp_flows", address="partner01").flow.keys.get(purpose="upstream_signing")
+    for url in (
+        reverse("admin:tenants_key_changelist"),
+        reverse("admin:tenants_key_change", args=[key.pk]),
+    ):
+        page = html.unescape(administrator.get(url).content.decode())
+        assert "Upstream signing secret version 1" in page
+        # It stands in the address of a filter, and in the title of the window.
+        seen = re.sub(r"<title>.*?</title>|<[^>]*>", "", page, flags=re.S).lower()
+        assert "upstream_signing" not in seen
+        assert "public pem" not in seen
+    listed = administrator.get(reverse("admin:tenants_key_changelist")).content.decode()
+    assert "WhatsApp Flows<br>partner01" in listed
+    assert "opens and seals" not in re.sub(r"<a [^>]*>.*?</a>", "", listed, flags=re.S)
+
+
+def test_the_path_above_a_page_has_names_as_they_are(
+    administrator: Browser, make_flow: Make
+) -> None:
+    flow = make_flow(
+        "whatsapp_flows", address="partner01", callback_url="https://partner.example/"
+    ).flow
+    delivery = put(flow, {}, subject="trx-1")
+    pages = {
+        flow_url(flow): ["Flows", "whatsapp_flows partner01"],
+        reverse("admin:callbacks_delivery_change", args=[delivery.pk]): [
+            *("Deliveries", f"call.ended {delivery.pk}"),
+        ],
+        reverse("admin:tenants_flow_changelist"): ["Flows"],
+    }
+    for url, names in pages.items():
+        page = html.unescape(administrator.get(url).content.decode())
+        found = re.findall(r"tracking-tight\">([^<]*)</(?:a|span)>", page)
+        assert found == names, url
