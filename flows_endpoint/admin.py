@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from crypto_schemes import registry
 from flows_endpoint.exchange import FAILURES, Reason
@@ -30,6 +31,10 @@ class SchemeFilter(ListedFilter):
     title = "contract"
     parameter_name = "scheme"
     values = registry.NAMES
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        """Return the contracts by their names in words."""
+        return [(name, registry.label(name)) for name in self.values]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[ExchangeRow]
@@ -96,13 +101,20 @@ def find_keys(rows: Iterable[ExchangeRow]) -> None:
     named = {row: [name.rpartition(" v") for name in row.key_versions.split(", ")] for row in rows}
     flows = {row.flow_id for row in named if row.flow_id}
     purposes = {purpose for names in named.values() for purpose, _, _ in names if purpose}
-    keys = Key.objects.filter(flow__in=flows, purpose__in=purposes).order_by().defer("material")
+    keys = Key.objects.filter(flow__in=flows, purpose__in=purposes).order_by()
+    keys = keys.select_related("flow").defer("material")
     found: dict[tuple[UUID | None, str, str], Key] = {
         (key.flow_id, key.purpose, str(key.version)): key for key in keys
     }
     for row, names in named.items():
         of_row = (found.get((row.flow_id, purpose, version)) for purpose, _, version in names)
         row.found_keys = [key for key in of_row if key]  # type: ignore[attr-defined]
+
+
+def _lines(*texts: str) -> SafeString:
+    """Return texts below each other, each cut off where it is long; pointing at it shows it all."""
+    said = ((text, text) for text in texts if text)
+    return format_html_join("", '<div class="sg-short" title="{}">{}</div>', said)
 
 
 class ExchangeList(KeysetChangeList):
@@ -120,19 +132,16 @@ class ExchangeAdmin(LongListAdmin):
 
     list_display = (
         "at",
-        "flow",
-        "operation",
-        "outcome",
-        "reason",
-        "step",
-        "code",
-        "http_status",
-        "keys",
-        "milliseconds",
-        "request_id",
+        "called",
+        "of_flow",
+        "standing",
+        "why",
+        "answer",
+        "opened_by",
+        "source",
     )
     list_filter = (FlowOfContractFilter, SinceFilter, OutcomeFilter, SchemeFilter, ReasonFilter)
-    list_select_related = ("flow",)
+    list_select_related = ("flow__client",)
     narrowing = LongListAdmin.narrowing | {_OUTCOME, "scheme", "reason"}
     search_fields = ("request_id",)
     search_help_text = "A request id or a flow's address, in full."
@@ -166,6 +175,50 @@ class ExchangeAdmin(LongListAdmin):
         if row is not None:
             find_keys([row])
         return row
+
+    # -- what the pages show -----------------------------------------------------------------
+
+    @admin.display(description="Contract, operation")
+    def called(self, row: ExchangeRow) -> SafeString:
+        """Return whose address was called, whether a flow was found or not, and what for."""
+        return _lines(registry.label(row.scheme), row.operation)
+
+    @admin.display(description="Client, flow")
+    def of_flow(self, row: ExchangeRow) -> SafeString:
+        """Return who called, and the flow's address."""
+        if row.flow is None:
+            return SafeString("-")
+        return _lines(row.flow.client.slug, row.flow.address)
+
+    @display(  # type: ignore[untyped-decorator]  # the theme has no types
+        description="Outcome",
+        label={Outcome.OK: "success", Outcome.REFUSED: "warning", Outcome.FAILED: "danger"},
+    )
+    def standing(self, row: ExchangeRow) -> tuple[str, str]:
+        """Return the outcome in a word; the page of the row says whose doing it was."""
+        return row.outcome, "served" if row.outcome == Outcome.OK else row.outcome
+
+    @admin.display(description="Reason, step")
+    def why(self, row: ExchangeRow) -> SafeString:
+        """Return why it was not served, and where that was found out."""
+        return _lines(row.reason, row.step) or SafeString("-")
+
+    @admin.display(description="Answer")
+    def answer(self, row: ExchangeRow) -> SafeString:
+        """Return the HTTP status and the contract's own code."""
+        status = str(row.http_status)
+        return _lines(status, "" if row.code == status else row.code)
+
+    @admin.display(description="Opened by")
+    def opened_by(self, row: ExchangeRow) -> SafeString:
+        """Return the numbers of the versions that opened it; each link's title has the rest."""
+        keys: Sequence[Key] = getattr(row, "found_keys", ())
+        links = (
+            (reverse("admin:tenants_key_change", args=[key.pk]), key, key.title, key.version)
+            for key in keys
+        )
+        link = '<a class="text-link underline" href="{}" title="{}" aria-label="{}">v{}</a>'
+        return format_html_join(" ", link, links) or SafeString("-")
 
     @admin.display(description="Opened by")
     def keys(self, row: ExchangeRow) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -137,3 +138,26 @@ def test_no_query_counts_the_whole_table(viewer: Browser, rows: list[ExchangeRow
     assert "LIMIT 501" in counts[0]
     assert not [query for query in captured.captured_queries if "DISTINCT" in query["sql"]]
     assert len(captured.captured_queries) <= 7
+
+
+def test_a_row_says_contract_and_source_with_a_flow_and_without(
+    viewer: Browser, rows: list[ExchangeRow]
+) -> None:
+    ExchangeRow.objects.update(source="203.0.113.7")
+    for row in rows[:2]:
+        page = viewer.get(reverse(LIST), {"q": row.request_id}).content.decode()
+        cells = [
+            re.sub(r"\s*<[^>]*>\s*", " ", cell).split()
+            for cell in re.findall(r"<t[dh] class=\"field-.*?>(.*?)</t[dh]>", page, re.S)
+        ]
+        flow = [row.flow.client.slug, "partner01"] if row.flow else ["-"]
+        assert cells == [
+            ["2031-01-01", f"{row.at:%H:%M:%S}"],
+            ["CitCall", "asynccall"],
+            flow,
+            ["served"] if row.outcome == "ok" else ["refused"],
+            ["-"] if row.outcome == "ok" else ["stale"],
+            ["200"],
+            ["-"],
+            ["203.0.113.7"],
+        ]
