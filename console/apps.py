@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class ConsoleConfig(AppConfig):
@@ -12,7 +12,14 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have log-ins and lock-outs noted, and a log-in count as a confirmation where it may."""
+        """Name people and roles, and have log-ins noted; one counts as a confirmation."""
+        # As the side bar and the documentation call them. Migrations look elsewhere.
+        apps.get_app_config("auth").verbose_name = "People and roles"
+        for model, one, many in (("user", "person", "people"), ("group", "role", "roles")):
+            meta = apps.get_model("auth", model)._meta
+            meta.verbose_name, meta.verbose_name_plural = one, many
+        apps.get_model("auth", "user")._meta.get_field("groups").verbose_name = "roles"
+
         from axes.signals import user_locked_out  # noqa: PLC0415 - models load later
         from django.contrib.auth.signals import user_logged_in  # noqa: PLC0415 - models load later
 

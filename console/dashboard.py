@@ -198,14 +198,14 @@ def _callback_tiles() -> list[Tile]:
     failed = _count(dead.filter(created_at__gte=now - _DAY))
     return [
         Tile(
-            title="Callbacks waiting",
+            title="Deliveries waiting",
             value=_figure(_count(pending)),
             note=f"{_figure(late)} of them overdue",
             url=f"{deliveries}?state__exact={DeliveryState.PENDING}",
             is_alarm=late > 0,
         ),
         Tile(
-            title="Callbacks failed, 24 hours",
+            title="Deliveries failed, 24 hours",
             value=_figure(failed),
             note="given up after the last attempt",
             url=f"{deliveries}?state__exact={DeliveryState.FAILED}"

@@ -34,7 +34,7 @@ _GROUPS: Final = (
                 "flows_endpoint_exchangerow",
                 "flows_endpoint.view_exchangerow",
             ),
-            ("Callbacks", "outbox", "callbacks_delivery", "callbacks.view_delivery"),
+            ("Deliveries", "outbox", "callbacks_delivery", "callbacks.view_delivery"),
             ("Endpoints", "webhook", "callbacks_endpoint", "callbacks.view_endpoint"),
             ("Replays", "replay", "callbacks_replay", "callbacks.view_replay"),
         ),
@@ -43,7 +43,7 @@ _GROUPS: Final = (
         "Oversight",
         (
             (
-                "Approvals",
+                "Approval requests",
                 "how_to_reg",
                 "tenants_approvalrequest",
                 "tenants.view_approvalrequest",

@@ -57,6 +57,12 @@ class PersonAdmin(FreshFormsAdmin, UserAdminBase):
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Say of the roles what they are for, in the words of everywhere else."""
+        if db_field.name == "groups":
+            kwargs["help_text"] = "What the person may do: all that their roles allow."
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Fix what would let somebody give themselves more than they have."""
         if request.user.is_superuser:

@@ -76,11 +76,11 @@ def test_the_figures(flow: Flow) -> None:
         "Keys that need attention": ("1", True),
         "Rotations in progress": ("1", False),
         "Requests, 24 hours": ("4", True),
-        "Callbacks waiting": ("2", True),
-        "Callbacks failed, 24 hours": ("1", True),
+        "Deliveries waiting": ("2", True),
+        "Deliveries failed, 24 hours": ("1", True),
     }
     assert tiles["Requests, 24 hours"].note == "not served: 50.0 %; 1 failed on our side"
-    assert tiles["Callbacks waiting"].note == "1 of them overdue"
+    assert tiles["Deliveries waiting"].note == "1 of them overdue"
     assert Traffic(scheme="citcall", served=2, refused=1, failed=1) in traffic()
 
 
@@ -164,8 +164,8 @@ def test_every_tile_opens_its_list(flow: Flow) -> None:
         "Rotations in progress": 1,
         "Waiting for a second person": 0,
         "Requests, 24 hours": 4,
-        "Callbacks waiting": 2,
-        "Callbacks failed, 24 hours": 1,
+        "Deliveries waiting": 2,
+        "Deliveries failed, 24 hours": 1,
     }
 
 

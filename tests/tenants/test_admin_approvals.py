@@ -227,7 +227,7 @@ def test_the_side_bar_counts_what_one_can_decide(
         answer = as_person(name).get(reverse("admin:index"))
         groups = answer.context["sidebar_navigation"]
         items = {item["title"]: item for group in groups for item in group["items"]}
-        return int(items["Approvals"]["badge"])
+        return int(items["Approval requests"]["badge"])
 
     assert [badge(name) for name in ("anna", "bert", "carla")] == [0, 2, 1]
 

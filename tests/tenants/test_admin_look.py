@@ -8,10 +8,13 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
+from console import navigation
 from flows_endpoint.models import ExchangeRow
 from tenants.admin.flow_form import FlowForm, NewFlowForm, form_for
 from tenants.lifecycle import IssuedFlow
@@ -110,3 +113,23 @@ def test_the_path_above_a_page_has_names_as_they_are(
         page = html.unescape(administrator.get(url).content.decode())
         found = re.findall(r"tracking-tight\">([^<]*)</(?:a|span)>", page)
         assert found == names, url
+
+
+@pytest.mark.parametrize("group", navigation._GROUPS, ids=lambda group: group[0])
+def test_the_side_bar_and_the_pages_have_one_word_for_one_thing(
+    administrator: Browser, group: tuple[str, tuple[tuple[str, str, str, str], ...]]
+) -> None:
+    for title, _, model, _ in group[1]:
+        page = administrator.get(reverse(f"admin:{model}_changelist")).content.decode()
+        # The audit trail is a list of entries.
+        words = {"Audit trail": "Audit entries"}.get(title, title)
+        assert re.findall(r"tracking-tight\">([^<]*)</(?:a|span)>", page) == [words]
+
+
+def test_the_page_of_a_person_knows_no_other_words(administrator: Browser) -> None:
+    person = User.objects.get(is_superuser=True)
+    page = administrator.get(reverse("admin:auth_user_change", args=[person.pk])).content.decode()
+    seen = re.sub(r"<select.*?</select>|<[^>]*>", " ", page, flags=re.S).lower()
+    assert "roles" in seen
+    assert "groups" not in seen
+    call_command("makemigrations", "--check", "--dry-run", "--verbosity", "0")
