@@ -21,7 +21,6 @@ from crypto_schemes import registry
 _protocols = [import_module(f"flows_endpoint.{name}.urls") for name in registry.NAMES]
 
 admin.site.site_header = admin.site.site_title = "Sealgate"
-admin.site.index_title = "Administration"
 admin.site.site_url = "/docs"
 
 urlpatterns: list[URLPattern | URLResolver] = [

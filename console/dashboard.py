@@ -25,7 +25,7 @@ from flows_endpoint.traffic import last_day
 from tenants import key_attention, lifecycle
 from tenants.lifecycle.requests import waiting
 from tenants.management.commands.first_admin import FIRST_NAME, FIRST_PASSWORD
-from tenants.models import ApprovalState, Key, KeyState
+from tenants.models import ApprovalState, Flow, Key, KeyState
 
 __all__ = ["Tile", "Traffic", "dashboard", "traffic"]
 
@@ -73,13 +73,18 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     if may("flows_endpoint.view_exchangerow"):
         rows = traffic()
         tiles.append(_traffic_tile(rows))
-        charts = _charts(rows)
+        charts = _charts([row for row in rows if _is_used(row)])
     if may("callbacks.view_delivery"):
         tiles += _callback_tiles()
     of_contracts = attention.gathered(request)
     tiles += of_contracts.tiles
     notices += of_contracts.notices
     return {"tiles": tiles, "charts": charts, "notices": notices}
+
+
+def _is_used(row: Traffic) -> bool:
+    """Return whether the contract has requests or flows."""
+    return row.total > 0 or Flow.objects.filter(scheme=row.scheme).exists()
 
 
 def traffic() -> list[Traffic]:
@@ -230,7 +235,9 @@ def _written(moment: datetime) -> str:
 
 
 def _charts(rows: list[Traffic]) -> list[dict[str, str]]:
-    labels = [row.scheme for row in rows]
+    if not rows:
+        return []
+    labels = [registry.label(row.scheme) for row in rows]
     blue, orange, red = "var(--color-primary-600)", "var(--color-primary-300)", "#dc2626"
     requests = {
         "labels": labels,

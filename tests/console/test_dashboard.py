@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.test import Client as Browser
+from django.urls import reverse
 from django.utils import timezone
 
 from callbacks.models import Delivery
@@ -21,6 +23,7 @@ from tenants.models import Flow, Key
 from tests.callbacks.outbox import put
 
 pytestmark = pytest.mark.django_db
+Make = Callable[..., IssuedFlow]
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +176,17 @@ def test_each_figure_is_for_who_may_open_the_list(flow: Flow) -> None:
     assert tiles_for() == {}
     assert set(tiles_for("view_key")) == {"Keys that need attention", "Rotations in progress"}
     assert set(tiles_for("view_exchangerow")) == {"Requests, 24 hours"}
+
+
+def test_the_charts_have_the_contracts_in_use(flow: Flow, make_flow: Make) -> None:
+    make_flow("isu")  # without a request so far
+    browser = Browser()
+    browser.force_login(User.objects.create_superuser("root"))
+    answer = browser.get("/admin/")
+    for chart in answer.context["charts"]:
+        assert json.loads(chart["data"])["labels"] == ["CitCall", "ISU"]
+    # What the side bar has is not said again in other words.
+    assert answer.content.decode().count(reverse("admin:tenants_key_changelist")) == 3
 
 
 def test_without_anything_it_is_calm() -> None:
