@@ -39,7 +39,7 @@ _TAKEN: Final = frozenset(
 
 def validate_schedule(value: Any) -> None:
     """Refuse what is not a list of waits in seconds. Raises ValidationError."""
-    example = "Write a list of seconds, such as [5, 60, 3600]."
+    example = "Write seconds, such as 5, 60, 3600."
     if not isinstance(value, list) or len(value) > MOST_WAITS:
         raise ValidationError(f"At most {MOST_WAITS} waits. {example}")
     for wait in value:

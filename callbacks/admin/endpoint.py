@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from callbacks import operations
 from callbacks.admin.verbs import press
+from callbacks.admin.waits import WaitsField
 from callbacks.channels import CALLBACK
 from callbacks.models import Attempt, BreakerState, Delivery, DeliveryState, Endpoint, EndpointState
 from callbacks.operations.endpoints import PERMISSION
@@ -106,6 +107,16 @@ class EndpointAdmin(UndeletableAdmin):
             *super().get_urls(),
         ]
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Have the waits typed as seconds in one line."""
+        if db_field.name != "schedule":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return WaitsField(
+            label="Waits, in seconds",
+            help_text="After each failed attempt, such as 5, 60, 3600. Empty: twelve waits over "
+            "three days.",
+        )
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: an endpoint is made with the first delivery of its flow."""
         return False
@@ -146,8 +157,6 @@ class EndpointAdmin(UndeletableAdmin):
     ) -> None:
         """Have the verb write what the form changed."""
         said = {name: form.cleaned_data[name] for name in form.changed_data}
-        if "schedule" in said:
-            said["schedule"] = said["schedule"] or []
         with answering():
             operations.set_up(Actor.from_request(request), obj.pk, said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from callbacks.timings import Timings
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Flow
 from tests.callbacks.outbox import change, put, set_up
+from tests.tenants.admin_pages import form_of
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., IssuedFlow]
@@ -185,7 +187,7 @@ class TestEndpointPage:
             "schedule": "",
         }
         # As a browser does: the form carries what it showed.
-        said["initial-schedule"] = "[5]"
+        said["initial-schedule"] = "5"
         press(operator, url, rate_per_second="0.5", **said)
         after = set_up(flow)
         assert (after.rate_per_second, after.burst, after.concurrency) == (0.5, 3, 4)
@@ -194,6 +196,49 @@ class TestEndpointPage:
         wrong = press(operator, url, rate_per_second="", **{**said, "auth": "basic"})
         assert "HTTP Basic needs a user name" in wrong
         assert set_up(flow).auth == "none"
+
+    @pytest.mark.parametrize(
+        ("typed", "stored"),
+        [
+            ("5, 60, 3600", [5, 60, 3600]),
+            (" 5,60 ", [5, 60]),
+            ("", []),
+            ("7", [7]),
+        ],
+    )
+    def test_waits_are_seconds_in_one_line(
+        self, operator: Browser, flow: Flow, typed: str, stored: list[int]
+    ) -> None:
+        url = f"{ENDPOINTS}{set_up(flow, schedule=[1, 2]).pk}/change/"
+        form = form_of(operator.get(url).content.decode(), "schedule")
+        assert form["schedule"] == "1, 2"
+        press(operator, url, **{**form, "schedule": typed})
+        assert set_up(flow).schedule == stored
+        again = form_of(operator.get(url).content.decode(), "schedule")
+        press(operator, url, **again)
+        assert AuditEntry.objects.filter(verb="endpoint.update").count() == 1
+
+    @pytest.mark.parametrize(
+        ("typed", "words"),
+        [
+            ("5, soon", "“soon” is no number of seconds. Write whole seconds and commas"),
+            ("[5, 60]", "“[5” is no number of seconds."),
+            ("5,,60", "A number is missing."),
+            (",", "A number is missing."),
+            ("5, -1", "“-1” is no number of seconds."),
+            ("0", "Each wait is 1 to 604800 whole seconds. Write seconds, such as 5, 60, 3600."),
+            ("9" * 5000, "is no number of seconds."),
+            ("1," * 50 + "1", "At most 50 waits."),
+        ],
+    )
+    def test_what_are_no_waits_is_said_beside_the_field(
+        self, operator: Browser, flow: Flow, typed: str, words: str
+    ) -> None:
+        url = f"{ENDPOINTS}{set_up(flow, schedule=[1, 2]).pk}/change/"
+        form = form_of(operator.get(url).content.decode(), "schedule")
+        page = html.unescape(operator.post(url, {**form, "schedule": typed}).content.decode())
+        assert words in page
+        assert set_up(flow).schedule == [1, 2]
 
     def test_a_viewer_changes_nothing(self, flow: Flow) -> None:
         endpoint = set_up(flow)
