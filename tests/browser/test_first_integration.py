@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -101,13 +100,18 @@ def _fetch(partner: Person, link: str) -> dict[str, Any]:
 def _first_call(given: dict[str, Any], folder: Path) -> Any:
     """Do what the page tells the partner to do with the JSON; return the opened answer."""
     page = (ROOT / "docs" / "first-integration.md").read_text(encoding="utf-8")
-    found = re.search(r"^ *```python\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
-    assert found is not None
+    blocks = re.findall(r"^ *```(?:python|sh)\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
+    code, commands = (textwrap.dedent(block) for block in blocks)
+    place, setup, call = commands.splitlines()
+    assert place.startswith("SEALGATE=")
+    assert setup == '"$SEALGATE/script/setup"'  # done: these tests run on what it installed
     (folder / "credentials.json").write_text(json.dumps(given))
+    (folder / "call.py").write_text(code)
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(found[1])],
+        ["bash", "-c", call],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**kept, "SEALGATE": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
