@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
+from django.contrib import admin
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -83,8 +85,12 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Jso
     return JsonResponse({"error": what or "Bad request."}, status=400)
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Answer 404 as JSON."""
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer 404: to who is in the admin as a page of it, to all others as JSON."""
+    is_admin = request.path.startswith(reverse("admin:index"))
+    if is_admin and hasattr(request, "user") and admin.site.has_permission(request):
+        page: HttpResponse = admin.site.not_found(request)  # type: ignore[attr-defined]
+        return page
     return JsonResponse({"error": "There is nothing at this address."}, status=404)
 
 

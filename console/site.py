@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -31,6 +32,13 @@ class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no t
         from console.second_factor import is_missing  # noqa: PLC0415 - models load later
 
         return bool(super().has_permission(request)) and not is_missing(request)
+
+    def not_found(self, request: HttpRequest) -> HttpResponse:
+        """Say that there is nothing at the address, in the theme; for who may enter."""
+        context = {**self.each_context(request), "title": "Nothing here"}
+        return HttpResponse(
+            render_to_string("admin/console/not_found.html", context, request), status=404
+        )
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
