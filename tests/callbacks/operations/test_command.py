@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from callbacks import settle
 from callbacks.channels import Result
 from callbacks.claim import claim_due
+from callbacks.management.commands.delivery import Command
 from callbacks.models import Delivery, Replay
 from callbacks.settle import Finished
 from tenants.lifecycle import IssuedFlow
@@ -150,3 +157,18 @@ def test_what_cannot_be_is_a_sentence(words: list[str], said: str, make_flow: Ma
     make_flow("citcall", address="p1")
     with pytest.raises(CommandError, match=said):
         say(*words)
+
+
+def test_the_commands_of_the_documentation_are_taken_as_they_stand() -> None:
+    page = (Path(settings.BASE_DIR) / "docs" / "callbacks.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    verbs = []
+    for line in block.splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[:3] == [".venv/bin/python", "manage.py", "delivery"], line
+        said = [str(uuid4()) if word.rstrip("…") == "ID" else word for word in words[3:]]
+        given = Command().create_parser("manage.py", "delivery").parse_args(said)
+        verbs.append(given.verb)
+        if given.verb == "replay":  # as one that reaches into the future is refused
+            assert given.since < given.until < timezone.now()
+    assert len(verbs) == 13
