@@ -238,26 +238,24 @@ def _charts(rows: list[Traffic]) -> list[dict[str, str]]:
     if not rows:
         return []
     labels = [registry.label(row.scheme) for row in rows]
-    blue, orange, red = "var(--color-primary-600)", "var(--color-primary-300)", "#dc2626"
-    requests = {
-        "labels": labels,
-        "datasets": [
-            {"label": "Served", "data": [row.served for row in rows], "backgroundColor": blue},
-            {"label": "Refused", "data": [row.refused for row in rows], "backgroundColor": orange},
-            {"label": "Failed", "data": [row.failed for row in rows], "backgroundColor": red},
-        ],
-    }
-    share = {
-        "labels": labels,
-        "datasets": [
-            {
-                "label": "Not served, %",
-                "data": [row.error_percent for row in rows],
-                "backgroundColor": orange,
-            }
-        ],
-    }
-    return [
-        {"title": "Requests per contract, 24 hours", "data": json.dumps(requests)},
-        {"title": "Share not served, 24 hours", "data": json.dumps(share)},
+    blue, orange, red = "var(--color-primary-600)", "#f59e0b", "#dc2626"
+    requests = [
+        _bars("Served", [row.served for row in rows], blue),
+        _bars("Refused", [row.refused for row in rows], orange),
+        _bars("Failed", [row.failed for row in rows], red),
     ]
+    share = [_bars("Not served", [row.error_percent for row in rows], orange, suffix="%")]
+    return [
+        {"title": title, "data": json.dumps({"labels": labels, "datasets": datasets})}
+        for title, datasets in (
+            ("Requests, 24 hours: served, refused (orange), failed (red)", requests),
+            ("Share not served, 24 hours", share),
+        )
+    ]
+
+
+def _bars(label: str, data: list[Any], color: str, *, suffix: str = "") -> dict[str, Any]:
+    """Return a row of bars, on top of those before it, beside an axis with figures."""
+    look = {"backgroundColor": color, "maxBarThickness": 32, "borderRadius": 4}
+    axis = {"stack": "one", "displayYAxis": True, "suffixYAxis": suffix}
+    return {"label": label, "data": data, **look, **axis}
