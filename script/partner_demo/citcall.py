@@ -19,7 +19,7 @@ from script.partner_demo.play import Play
 
 
 def steps(partner: Partner) -> None:
-    """Seal, send, open the reply, receive the sealed callback, and see what is refused."""
+    """Seal, send twice, open the reply, receive the sealed callback, and see what is refused."""
     scene = partner.scene
     userid, api_key = partner.bundle["userid"], partner.bundle["api_key"]
 
@@ -66,6 +66,10 @@ def steps(partner: Partner) -> None:
     token, trxid = expect.text(reply, "token"), expect.text(reply, "trxid")
     scene.ok(f"The phone will show {token}: the one-time password is {token[-4:]}")
 
+    scene.step("Send the very same again, as after a reply that was lost")
+    expect.same("the second reply", partner.open(partner.send(sealed), sealed), reply)
+    scene.ok("The first reply: its clientUniqueId was served, and no second call is placed")
+
     scene.step("Receive the callback, sealed like the reply")
     called_back = partner.await_callback(
         "the phone has rung", lambda value: isinstance(value, dict) and value.get("trx_id") == trxid
@@ -86,8 +90,8 @@ def steps(partner: Partner) -> None:
 
     scene.step("And what is refused")
     partner.probe(
-        "the same data again",
-        sealed,
+        "data that was stamped ten minutes ago",
+        partner.seal(request, now=now - 600),
         expected_status=200,
         expected_body=b'{"rc":"98","info":"Authorization failed"}',
     )

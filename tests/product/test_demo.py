@@ -31,7 +31,7 @@ _EXPECTED_LINES = (
     '"api-response-message":"Invalid Format"}',
     "== CitCall: missed-call OTP · additive cipher under two keys ==",
     "   ✓ The same body as crypto_schemes.citcall makes in one call",
-    '   ✗ the same data again  ←  200 {"rc":"98","info":"Authorization failed"}',
+    '   ✗ data that was stamped ten minutes ago  ←  200 {"rc":"98","info":"Authorization failed"}',
     "== ISU: payouts and UPI · AES-256-CBC, header and body ==",
     "   ✓ Settled, and still one payout",
     "   ✗ the same clientReferenceNo again  ←  FAILED Duplicate clientReferenceNo, sealed",
@@ -91,7 +91,7 @@ def test_a_callback_that_does_not_come_is_said_and_fails(web_alone: Product) -> 
     assert done.returncode == 1
     assert "its worker gives no sign of life" in done.stdout
     assert (
-        "✗ CitCall. Step 5 (Receive the callback, sealed like the reply). Expected the callback "
+        "✗ CitCall. Step 6 (Receive the callback, sealed like the reply). Expected the callback "
         "(the phone has rung) within 2 s. What came: nothing. Is the worker running?"
     ) in done.stdout
 

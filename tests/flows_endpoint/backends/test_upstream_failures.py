@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from callbacks import transport
 from callbacks.errors import Kind
@@ -100,7 +101,8 @@ def test_a_service_that_cannot_be_reached_is_down(
     actor: Actor,
 ) -> None:
     changes = {"upstream_url": url.format(port=receiver.port)}
-    lifecycle.update_flow(actor, issued.flow, changes)
+    with override_settings(OUTBOUND_ALLOW=["0.0.0.0/0"]):  # when it was typed in
+        lifecycle.update_flow(actor, issued.flow, changes)
     assert refused(make_call()) == (Reason.UPSTREAM_DOWN, step)
     assert receiver.requests == []
 
