@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from config import gunicorn
-from tests.support.product import ROOT, free_port
+from tests.support.echo_server import echo_server
 
 pytestmark = pytest.mark.once
 
@@ -24,26 +19,8 @@ pytestmark = pytest.mark.once
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """A web server with the product's configuration before an application that echoes."""
-    number = free_port()
-    program = Path(sys.executable).parent / "gunicorn"
-    server = subprocess.Popen(
-        [program, "--config", "config/gunicorn.py", "tests.support.echo:application"],
-        cwd=ROOT,
-        env={**os.environ, "PORT": str(number), "SEALGATE_WEB_PROCESSES": "1"},
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", number), timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.05)
-        yield number
-    finally:
-        server.terminate()
-        server.wait(30)
+    with echo_server(threads=8) as running:
+        yield running.port
 
 
 def seen(port: int, *headers: str, path: str = "/asked") -> dict[str, str]:

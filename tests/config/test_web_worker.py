@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from tests.support.product import ROOT, free_port
+from tests.support.echo_server import echo_server
 
 pytestmark = pytest.mark.once
 
@@ -24,33 +21,8 @@ pytestmark = pytest.mark.once
 @pytest.fixture
 def server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A web server with one thread before an application that echoes: its port and process."""
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            str(Path(sys.executable).parent / "gunicorn"),
-            *("--config", "config/gunicorn.py", "tests.support.echo:application"),
-        ],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PORT": str(port),
-            "SEALGATE_WEB_PROCESSES": "1",
-            "SEALGATE_WEB_THREADS": "1",
-        },
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.05)
-        yield port, process
-    finally:
-        process.kill()
-        process.wait(30)
+    with echo_server() as running:
+        yield running.port, running.process
 
 
 def ask(connection: http.client.HTTPConnection) -> int:
