@@ -11,7 +11,6 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -34,7 +33,6 @@ _ATTEMPTS: Final = (
 _EXPIRY: Final = (0, 1, 7, 30, 90)
 
 
-@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer with everything that is counted, for who may know it."""
     if not _may_know(request):

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
@@ -43,7 +42,6 @@ class Document:
 _document = Document()
 
 
-@require_safe
 def openapi(_: HttpRequest) -> HttpResponse:
     """Answer with the document."""
     return HttpResponse(_document.text(), content_type="application/json")

@@ -24,6 +24,7 @@ from django.utils import timezone
 from tenants import audit_chain
 from tenants.actors import Actor, account_of
 from tenants.lifecycle.base import one_line
+from tenants.lifecycle.flow_changes import plain
 from tenants.models import AuditEntry
 from tenants.notices import tell_operators
 from tenants.source_address import caller_address
@@ -180,7 +181,7 @@ def _lines(change: Mapping[str, Facts]) -> list[str]:
     """Return a line for each thing that differs."""
     before, after = change["before"], change["after"]
     return [
-        f"{_SAID.get(name, name).capitalize()}: {_said(before[name])} -> {_said(after[name])}"
+        f"{_SAID.get(name, name).capitalize()}: {plain(before[name])} -> {plain(after[name])}"
         for name in after
     ]
 
@@ -189,14 +190,8 @@ def _rights(facts: Facts) -> list[str]:
     """Return a line for each thing that somebody or a role is given from the start."""
     given = {name: value for name, value in facts.items() if name not in {"username", "name"}}
     return [
-        f"{_SAID.get(name, name).capitalize()}: {_said(value)}" for name, value in given.items()
+        f"{_SAID.get(name, name).capitalize()}: {plain(value)}" for name, value in given.items()
     ]
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return (", ".join(value) or "none") if isinstance(value, list) else str(value)
 
 
 def _permissions(granted: Any) -> list[str]:

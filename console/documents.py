@@ -12,7 +12,6 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 
 from console.markdown import Page, render
 from crypto_schemes import registry
@@ -21,7 +20,6 @@ from crypto_schemes.scheme import Scheme
 _FOLDER: Final = "docs/protocols"
 
 
-@require_safe
 def contracts(_: HttpRequest) -> HttpResponse:
     """Serve the list of the contracts."""
     rows = [
@@ -31,7 +29,6 @@ def contracts(_: HttpRequest) -> HttpResponse:
     return HttpResponse(render_to_string("documents/contracts.html", {"rows": rows}))
 
 
-@require_safe
 def contract(_: HttpRequest, name: str) -> HttpResponse:
     """Serve the page of one contract. Raises Http404 where there is no such contract."""
     if name not in registry.NAMES:

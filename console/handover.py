@@ -21,7 +21,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from crypto_schemes.errors import SchemeError
 from flows_endpoint.exchange import Refusal
@@ -54,7 +54,6 @@ _UNREADABLE: Final = (
 )
 
 
-@require_safe
 def handover(request: HttpRequest) -> HttpResponse:
     """Serve the page every link leads to. It says the same to everybody and uses nothing up."""
     return _page("handover/link.html", {})

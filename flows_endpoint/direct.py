@@ -26,6 +26,7 @@ from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, set_
 from django.urls.resolvers import RoutePattern
 from django.utils.module_loading import import_string
 
+from flows_endpoint.guards.body import declares_more
 from flows_endpoint.views import ProtocolView
 
 #: Addresses that are not fixed and remembered all the same; each has a few hundred bytes.
@@ -81,7 +82,7 @@ class ProtocolHandler(WSGIHandler):
         request = WSGIRequest(dict(environ))
         found = self._addresses.view_for(request)
         if found is None:
-            if _is_too_large(environ):
+            if declares_more(environ, settings.DATA_UPLOAD_MAX_MEMORY_SIZE):
                 start_response("413 Content Too Large", [("Content-Length", "0")])
                 return []
             return super().__call__(environ, start_response)
@@ -96,12 +97,6 @@ class ProtocolHandler(WSGIHandler):
             connection.close_if_unusable_or_obsolete()
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return [response.content]
-
-
-def _is_too_large(environ: Mapping[str, Any]) -> bool:
-    declared = environ.get("CONTENT_LENGTH") or ""
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return declared.isascii() and declared.isdigit() and int(declared[:12]) > limit
 
 
 def _answer(request: HttpRequest, found: Found) -> HttpResponse:

@@ -69,8 +69,13 @@ def _options(flow: Flow, was: Mapping[str, Any], becomes: Mapping[str, Any]) -> 
 def _said(name: str, value: Any) -> str:
     if name == "backend" and value in Backend.values:
         return str(Backend(value).label)
+    return plain(value, empty=_EMPTY.get(name, "none"))
+
+
+def plain(value: Any, *, empty: str = "none") -> str:
+    """Return a setting's value as one says it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value in ("", []):
-        return _EMPTY.get(name, "none")
+        return empty
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
