@@ -45,24 +45,6 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 #: Seconds a caller may fall silent within a request, or leave an answer unread.
 PATIENCE = 15
 
-#: Bytes of a body nobody read after which a connection still goes on: gunicorn discards a bit
-#: less than 64 KB.
-DISCARDED = 32 * 1024
-
-
-def pre_request(worker: Any, request: Any) -> None:
-    """Have the reply to a large body say that the connection closes.
-
-    A request may be refused before its body is read. Gunicorn closes such a connection after
-    the reply, which must not have promised the opposite: the next request on it, perhaps another
-    partner's behind the same proxy, would be lost.
-    """
-    headers = dict(request.headers)
-    declared = headers.get("CONTENT-LENGTH", "")
-    size = int(declared) if declared.isascii() and declared.isdigit() else 0
-    if size > DISCARDED or "TRANSFER-ENCODING" in headers:
-        request.force_close()
-
 
 def post_fork(server: Any, worker: Any) -> None:
     """Give connections a time-out: one that falls silent must not keep its thread for good.

@@ -1,41 +1,45 @@
-"""The gunicorn worker: its threaded one, whose threads wait for nobody.
+"""The gunicorn worker: threads that wait together, and none for a request to arrive.
 
-Gunicorn hands a kept connection back to its main thread after each answer, which waits for the next
-request and hands it to some thread again: two changes of thread, each of which costs as much as a
-query. A partner or proxy that sends one request after the other sends the next one right away. So
-the thread that has answered looks whether it is there already, and if so serves it. It leaves the
-connection as soon as others wait for a thread, so nobody is kept from one.
+Gunicorn's threaded worker has its main thread wait for all connections, hand each request to a
+thread and take the connection back: two changes of thread a request, each of which costs as much
+as a query. Here a thread that is free waits itself for the next connection that has something to
+read (:mod:`config.readiness`). They come in the order in which it arrived, so no connection keeps
+another from a thread.
 
-And no thread waits for a request to arrive. Gunicorn's do: as many callers as there are threads,
-who are silent or send a byte now and then, would keep everybody else out. Here a thread takes what
-has come, and if that is not a whole request (:mod:`config.arrival`), the main thread waits for the
-rest, on all such connections together. It waits as well for callers who do not close a connection
-that was closed to them; gunicorn's main thread does that one after the other.
+What has come is taken, and if that is not a whole request (:mod:`config.arrival`), the connection
+is left until there is more. Gunicorn's threads wait: as many callers as there are threads, who are
+silent or send a byte now and then, would keep everybody else out. Nor does a thread wait for a
+caller to close a connection that was closed to them.
+
+Reading and answering a request is gunicorn's part (:mod:`config.served_request`). TLS is the part
+of a proxy.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import select
-import selectors
 import socket
+import threading
 import time
-from collections.abc import Iterable
+from collections import deque
 from contextlib import suppress
-from functools import partial
 from io import BytesIO
 from typing import Any, Final
 
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.base import Worker
 
-from config import refusals, serving
+from config import readiness, refusals, serving
 from config.arrival import Arrival, is_whole
+from config.readiness import END
+from config.served_request import serve
 from tenants.error_places import place_of
 
 logger = logging.getLogger(__name__)
 
-#: Milliseconds to wait for more; a thread that waits serves nobody else.
-_PATIENCE: Final = 1
 #: Seconds a request may take to arrive.
 _WHOLE: Final = serving.request_seconds()
 #: Bytes taken from a connection at once: more than a request has, and no more to make room for.
@@ -47,11 +51,39 @@ _SMALL: Final = 64 * 1024
 #: Seconds a caller has to read the last answer and close, while what they still send is dropped:
 #: closing at once would throw the answer away (RFC 9112 §9.6).
 _LINGER: Final = 5.0
+#: Seconds a process that ends waits for requests that may be on their way.
+_LAST_REQUESTS: Final = 2.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Serves whole requests, those of one connection in one thread while no other is waiting."""
+class Connection:
+    """One caller's. Only the thread that took it touches it."""
+
+    def __init__(self, sock: socket.socket, client: Any, server: Any) -> None:
+        self.sock = sock
+        self.descriptor = sock.fileno()
+        self.client = client
+        self.server = server
+        self.unreader = SocketUnreader(sock)
+        #: Requests that were read from it.
+        self.requests = 0
+        #: What has come of one that is not whole.
+        self.arrival: Arrival | None = None
+        #: Until when, on the monotonic clock, anything is waited for.
+        self.until = float("inf")
+        self.is_known = False
+        #: It is closed to the caller, who is yet to close it.
+        self.is_closing = False
+
+
+class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves whole requests in threads of its own; the main one watches signals and the clock."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """End the server where it was told what it cannot do. Raises SystemExit."""
+        if cfg.is_ssl:
+            raise SystemExit("Sealgate does not speak TLS by itself: put a proxy before it.")
 
     def init_process(self) -> None:
         """Serve, until the process ends."""
@@ -60,27 +92,29 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         found = {name: setting.get() for name, setting in self.cfg.settings.items()}
         own = vars(type(self.cfg))
         self.cfg.__dict__.update({name: found[name] for name in found.keys() - own.keys()})
-        #: Connections that were closed to their callers, and until when those may close them.
-        self._closing: dict[Any, float] = {}
+        self._ready = readiness.make()
+        self._listeners = {listener.fileno(): listener for listener in self.sockets}
+        #: Listeners that are not listened to for a moment.
+        self._resting: set[int] = set()
+        #: All that are open, and those of them that no thread has.
+        self._connections: dict[int, Connection] = {}
+        self._waiting: set[Connection] = set()
+        #: Those of which more has come than the request that was answered last.
+        self._ahead: deque[Connection] = deque()
         super().init_process()
 
-    def handle(self, conn: Any) -> Any:
-        """Serve a request, and those that follow at once; return what gunicorn's own returns."""
-        kept: Any = _DEFER
-        while self._has_arrived(conn, is_kept=kept is True):
-            kept = super().handle(conn)
-            if kept is not True or not self.alive or conn.is_http2 or self._others_wait:
-                return kept
-        if self._refuses(conn):
-            return False
-        # The main thread waits for it, together with all others.
-        return _DEFER if conn.arrival else kept
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer a request that has arrived, and so is not invited to send its body."""
-        if not self.cfg.is_ssl:
-            req._expected_100_continue = False
-        return super().handle_request(req, conn)
+    def run(self) -> None:
+        """Accept connections and serve them, until the process has to end."""
+        for descriptor, listener in self._listeners.items():
+            listener.setblocking(False)
+            self._ready.add(descriptor)
+        for number in range(self.cfg.threads):
+            threading.Thread(target=self._work, name=f"web-{number}", daemon=True).start()
+        while self.alive and self.ppid == os.getppid():
+            self._look_after(1.0)
+            while self._resting and self._has_room:
+                self._ready.again(self._resting.pop())
+        self._finish()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what could not be served at all; neither answer nor log quotes any of it."""
@@ -94,103 +128,173 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         with suppress(OSError):
             _tell(client, refused)
 
-    def finish_request(self, conn: Any, fs: Any) -> None:
-        """Keep, wait for or close the connection, in the main thread; never wait here."""
-        is_over = not fs.cancelled() and fs.exception() is None and not fs.result()
-        if is_over and not self.cfg.is_ssl:
-            self._begin_to_close(conn)
-        else:
-            super().finish_request(conn, fs)
+    # -- the main thread -------------------------------------------------------------------
 
-    def murder_pending(self) -> None:
-        """Close what was waited for long enough; called about once a second."""
-        super().murder_pending()
-        now = time.monotonic()
-        self._close(conn for conn, until in list(self._closing.items()) if until <= now)
+    def _look_after(self, seconds: float) -> None:
+        """Say that the process lives; close what was waited for long enough.
 
-    def _begin_to_close(self, conn: Any) -> None:
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-            conn.sock.setblocking(False)
-        except OSError:
-            self.nr_conns -= 1
-            conn.close()
-            return
-        self._closing[conn] = time.monotonic() + _LINGER
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drop, conn))
-
-    def _drop(self, conn: Any, sock: socket.socket) -> None:
-        """Drop what a caller sends to whom nobody listens; close when they do."""
-        try:
-            if sock.recv(_PIECE):
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self._close([conn])
-
-    def _close(self, conns: Iterable[Any]) -> None:
-        for conn in conns:
-            del self._closing[conn]
-            self.poller.unregister(conn.sock)
-            self.nr_conns -= 1
-            conn.close()
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        """Close by ``deadline`` what is idle or waited for; called when the worker has to stop."""
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
-
-    def _has_arrived(self, conn: Any, *, is_kept: bool) -> bool:
-        """Take what is there; a whole request, or all there will be, goes to the parser.
-
-        ``is_kept`` says that the connection's last request has just been answered.
+        Then wait for ``seconds``, or until a signal comes.
         """
-        if self.cfg.is_ssl:
-            return True  # gunicorn reads by itself
-        if not conn.initialized:
-            conn.init()
-            conn.arrival = None
-        if conn.is_http2:
-            return True
-        unreader, arrival = conn.parser.unreader, conn.arrival
+        self.notify()
+        now = time.monotonic()
+        for connection in list(self._connections.values()):
+            if connection.until <= now and self._takes(connection):
+                self._close(connection)
+        if select.select([self.PIPE[0]], [], [], seconds)[0]:
+            os.read(self.PIPE[0], 4096)
+
+    def _finish(self) -> None:
+        """Accept nothing more; answer what is here, and what comes within a moment."""
+        for descriptor in self._listeners:
+            self._ready.remove(descriptor)
+        self.alive = False
+        now = time.monotonic()
+        for connection in list(self._connections.values()):
+            if not connection.is_closing:
+                connection.until = min(connection.until, now + _LAST_REQUESTS)
+        while self._connections and time.monotonic() < now + self.cfg.graceful_timeout:
+            self._look_after(0.1)
+        self._ready.end()
+        for listener in self.sockets:
+            listener.close()
+
+    # -- its threads -----------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Serve what is ready, one after the other."""
+        while (descriptor := self._ready.next(wait=not self._ahead)) != END:
+            if descriptor is not None:
+                self._serve(descriptor)
+            try:
+                connection = self._ahead.popleft()
+            except IndexError:
+                continue
+            self._attend(connection)
+
+    def _serve(self, descriptor: int) -> None:
+        if listener := self._listeners.get(descriptor):
+            self._accept(descriptor, listener)
+        elif (connection := self._connections.get(descriptor)) and self._takes(connection):
+            self._attend(connection)
+
+    def _takes(self, connection: Connection) -> bool:
+        """Return whether the connection is this thread's from now on: one thread's alone."""
+        try:
+            self._waiting.remove(connection)
+        except KeyError:
+            return False
+        return True
+
+    def _accept(self, descriptor: int, listener: socket.socket) -> None:
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            # Another process was faster, or the caller gave up.
+            if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
+                self._listen(descriptor)
+            else:
+                logger.error("No connection can be accepted: %s", error.strerror)  # noqa: TRY400
+                self._resting.add(descriptor)
+            return
+        connection = Connection(sock, client, listener.getsockname())
+        self._connections[connection.descriptor] = connection
+        if self._has_room:
+            self._listen(descriptor)
+        else:
+            self._resting.add(descriptor)
+        sock.setblocking(True)
+        self._attend(connection)
+
+    def _listen(self, descriptor: int) -> None:
+        with suppress(OSError):  # the process ends, and accepts nothing more
+            self._ready.again(descriptor)
+
+    @property
+    def _has_room(self) -> bool:
+        most: int = self.cfg.worker_connections
+        return len(self._connections) < most
+
+    def _attend(self, connection: Connection) -> None:
+        """Serve the next request of ``connection`` if it is here, and see what becomes of that."""
+        try:
+            if connection.is_closing:
+                self._drop(connection)
+            elif not self._has_arrived(connection):
+                if self._refuses(connection):
+                    self._begin_to_close(connection)
+                else:
+                    self._wait_for(connection, self.cfg.keepalive)
+            elif not serve(self, connection):
+                self._begin_to_close(connection)
+            elif connection.unreader.buf.getbuffer().nbytes:
+                self._ahead.append(connection)
+            else:
+                self._wait_for(connection, self.cfg.keepalive)
+        except Exception as error:  # noqa: BLE001 - the thread goes on with the others
+            logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))  # noqa: TRY400
+            self._close(connection)
+
+    def _wait_for(self, connection: Connection, seconds: float) -> None:
+        """Leave the connection to whoever gets to know that something came."""
+        seconds = seconds if self.alive or connection.is_closing else min(seconds, _LAST_REQUESTS)
+        connection.until = time.monotonic() + seconds
+        self._waiting.add(connection)
+        if connection.is_known:
+            self._ready.again(connection.descriptor)
+        else:
+            connection.is_known = True
+            self._ready.add(connection.descriptor)
+
+    def _begin_to_close(self, connection: Connection) -> None:
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+            return
+        connection.is_closing = True
+        self._wait_for(connection, _LINGER)
+
+    def _drop(self, connection: Connection) -> None:
+        """Drop what a caller sends to whom nobody listens; close when they do."""
+        if _received(connection.sock) == b"":
+            self._close(connection)
+        else:
+            self._wait_for(connection, connection.until - time.monotonic())
+
+    def _close(self, connection: Connection) -> None:
+        # Another one may get its number as soon as it is closed.
+        del self._connections[connection.descriptor]
+        connection.sock.close()
+
+    def _has_arrived(self, connection: Connection) -> bool:
+        """Take what is there; a whole request, or all there will be, goes to the parser."""
+        unreader, arrival = connection.unreader, connection.arrival
         if arrival is None:
             # Something may have come along with the request before.
-            piece = unreader.take_buffered() or self._taken(conn, at_once=not is_kept)
+            piece = unreader.take_buffered() or _received(connection.sock)
             if piece is None:
                 return False
             if not piece or is_whole(piece):
                 unreader.buf = BytesIO(piece)
                 return True
-            arrival = conn.arrival = Arrival()
+            arrival = connection.arrival = Arrival()
             arrival.add(piece)
         while not arrival.is_whole():
             if arrival.take_invitation():
-                conn.sock.sendall(_CONTINUE)
-            piece = self._taken(conn)
+                connection.sock.sendall(_CONTINUE)
+            piece = _received(connection.sock)
             if piece is None:
                 return False
             if not piece:
                 break
             arrival.add(piece)
         unreader.buf = BytesIO(arrival.data)
-        conn.arrival = None
+        connection.arrival = None
         return True
 
-    def _taken(self, conn: Any, *, at_once: bool = True) -> bytes | None:
-        """Return what has come: empty if that was all, None if nothing comes within a moment.
-
-        ``at_once`` says that something is likely to be there.
-        """
-        if at_once and (piece := _received(conn.sock)) is not None:
-            return piece
-        return _received(conn.sock) if self._is_readable(conn) else None
-
-    def _refuses(self, conn: Any) -> bool:
+    def _refuses(self, connection: Connection) -> bool:
         """Return whether the request is not waited for any longer; its sender was told."""
-        arrival: Arrival | None = conn.arrival
+        arrival = connection.arrival
         if arrival is None:
             return False
         refused = arrival.refusal(patience=_WHOLE)
@@ -198,24 +302,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             refused = refusals.TOO_BUSY
         if refused is None:
             return False
-        _tell(conn.sock, refused)
+        _tell(connection.sock, refused)
         return True
 
     @property
     def _held(self) -> int:
         """Return the bytes of all requests that are waited for."""
-        waiting = [getattr(conn, "arrival", None) for conn in list(self.pending_conns)]
+        waiting = [connection.arrival for connection in list(self._waiting)]
         return sum(len(arrival.data) for arrival in waiting if arrival is not None)
-
-    def _is_readable(self, conn: Any) -> bool:
-        """Return whether something arrives, within a moment where nobody waits for this thread."""
-        poll = select.poll()
-        poll.register(conn.sock, select.POLLIN)
-        return bool(poll.poll(0 if self._others_wait else _PATIENCE))
-
-    @property
-    def _others_wait(self) -> bool:
-        return bool(self.tpool._work_queue.qsize())
 
 
 def _received(sock: socket.socket) -> bytes | None:

@@ -1,19 +1,23 @@
-"""A thread stays with a connection that goes on sending, and with nobody at others' cost."""
+"""A thread serves whoever has sent something, and nobody at others' cost."""
 
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.support.echo_server import echo_server
+from tests.support.product import ROOT, free_port
 
 pytestmark = pytest.mark.once
 
@@ -37,7 +41,7 @@ def test_many_requests_of_one_connection_are_answered(
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server[0], timeout=10)
     assert {ask(connection) for _ in range(200)} == {200}
-    time.sleep(0.1)  # long enough to have been handed back
+    time.sleep(0.1)
     assert ask(connection) == 200
 
 
@@ -104,3 +108,95 @@ def test_a_worker_told_to_end_does_not_wait_for_an_idle_connection(
     assert process.wait(15) == 0
     with suppress(OSError):
         connection.close()
+
+
+def test_one_that_sends_far_ahead_keeps_nobody_from_the_only_thread(
+    server: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    """Nor is it kept from it by others."""
+    request = b"GET /ahead HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answers = 0
+    with socket.create_connection(("127.0.0.1", server[0]), timeout=10) as connection:
+
+        def send() -> None:
+            connection.sendall(request * 4000)
+            connection.shutdown(socket.SHUT_WR)
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        slowest = 0.0
+        other = http.client.HTTPConnection("127.0.0.1", server[0], timeout=10)
+        while piece := connection.recv(65536):
+            answers += piece.count(b"HTTP/1.1 200 ")
+            begun = time.monotonic()
+            assert ask(other) == 200
+            slowest = max(slowest, time.monotonic() - begun)
+        sending.join()
+    assert answers > 3900  # a status line may lie across two pieces
+    assert slowest < 2
+
+
+def test_what_is_sent_while_a_worker_ends_is_answered_and_said_to_be_the_last(
+    server: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    port, process = server
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    assert ask(connection) == 200
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    connection.request("GET", "/asked")
+    reply = connection.getresponse()
+    assert (reply.status, reply.getheader("Connection")) == (200, "close")
+    reply.read()
+    connection.close()
+    assert process.wait(15) == 0
+
+
+def test_beyond_the_most_connections_the_next_waits_until_one_closes() -> None:
+    with echo_server(settings={"GUNICORN_CMD_ARGS": "--worker-connections 3"}) as running:
+        # The one that saw the server start may still be on its way out.
+        time.sleep(1.5)
+        kept = [http.client.HTTPConnection(*running.address, timeout=10) for _ in range(3)]
+        assert [ask(connection) for connection in kept] == [200, 200, 200]
+        with socket.create_connection(running.address, timeout=10) as late:
+            late.sendall(b"GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            late.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                late.recv(1)
+            kept.pop().close()
+            late.settimeout(10)
+            assert late.recv(12) == b"HTTP/1.1 200"
+        assert [ask(connection) for connection in kept] == [200, 200]
+
+
+def test_it_ends_after_its_most_requests_and_another_goes_on() -> None:
+    with echo_server(settings={"GUNICORN_CMD_ARGS": "--max-requests 3"}) as running:
+        seen = []
+        for _ in range(6):
+            connection = http.client.HTTPConnection(*running.address, timeout=10)
+            connection.request("GET", "/pid")
+            reply = connection.getresponse()
+            reply.read()
+            seen.append((reply.status, reply.getheader("Connection")))
+            connection.close()
+            time.sleep(0.2)
+    assert {status for status, _ in seen} == {200}
+    assert seen[2] == (200, "close")
+
+
+def test_a_server_told_to_speak_tls_does_not_start() -> None:
+    ran = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "gunicorn"),
+            *("--config", "config/gunicorn.py", "--certfile", "README.md"),
+            "tests.support.echo:application",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "put a proxy before it" in ran.stderr

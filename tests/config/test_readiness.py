@@ -1,0 +1,89 @@
+"""A socket with something to read is told to one of those who wait, and once."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from config import readiness
+from config.readiness import END, Readiness
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of one connection."""
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+@pytest.fixture
+def ready(pair: tuple[socket.socket, socket.socket]) -> Readiness:
+    """One that knows of the first end."""
+    made = readiness.make()
+    made.add(pair[0].fileno())
+    return made
+
+
+def test_what_has_nothing_to_read_is_not_told(ready: Readiness) -> None:
+    assert ready.next(wait=False) is None
+
+
+def test_it_is_told_once_until_asked_again(
+    ready: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    pair[1].send(b"one")
+    descriptor = pair[0].fileno()
+    assert ready.next(wait=False) == descriptor
+    pair[1].send(b"more")
+    assert ready.next(wait=False) is None
+    # What is there already counts.
+    ready.again(descriptor)
+    assert ready.next(wait=False) == descriptor
+
+
+def test_a_closed_end_is_told(ready: Readiness, pair: tuple[socket.socket, socket.socket]) -> None:
+    pair[1].close()
+    assert ready.next(wait=False) == pair[0].fileno()
+
+
+def test_what_was_removed_or_closed_is_not_told(
+    ready: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    pair[1].send(b"one")
+    ready.remove(pair[0].fileno())
+    assert ready.next(wait=False) is None
+    with pytest.raises(OSError, match="No such file"):
+        ready.again(pair[0].fileno())
+    ready.add(pair[0].fileno())
+    pair[0].close()
+    assert ready.next(wait=False) is None
+
+
+def test_of_many_that_wait_one_is_told_and_at_the_end_all(
+    ready: Readiness, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    told: queue.Queue[int | None] = queue.Queue()
+
+    def wait() -> None:
+        descriptor = None
+        while descriptor != END:
+            descriptor = ready.next()
+            told.put(descriptor)
+
+    threads = [threading.Thread(target=wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    pair[1].send(b"one")
+    assert told.get(timeout=10) == pair[0].fileno()
+    with pytest.raises(queue.Empty):
+        told.get(timeout=0.2)
+    ready.end()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(told.get(timeout=10) or 0 for _ in threads) == [END] * 4
+    assert ready.next() == END

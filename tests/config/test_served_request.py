@@ -1,0 +1,80 @@
+"""An answer that is one piece leaves in one go; any other as gunicorn sends it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from config.served_request import Response
+
+
+class Wire:
+    """Stands for a socket, and keeps what is sent, each sending for itself."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def sendall(self, data: bytes) -> None:
+        """Take it down."""
+        self.sent.append(bytes(data))
+
+
+def answer(*pieces: bytes, method: str = "GET", length: int | None) -> list[bytes]:
+    """Return the sendings of an answer in these pieces."""
+    wire = Wire()
+    request: Any = SimpleNamespace(version=(1, 1), method=method, should_close=lambda: False)
+    response = Response(request, wire, SimpleNamespace(is_ssl=False, sendfile=None))
+    headers = [("Content-Type", "text/plain")]
+    if length is not None:
+        headers.append(("Content-Length", str(length)))
+    response.start_response("200 OK", headers)
+    for piece in pieces:
+        response.write(piece)
+    response.close()
+    return wire.sent
+
+
+def test_head_and_body_are_sent_together() -> None:
+    (sent,) = answer(b"body", length=4)
+    head, _, body = sent.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"HTTP/1.1 200 OK"
+    assert lines[3:] == [
+        b"Connection: keep-alive",
+        b"Content-Type: text/plain",
+        b"Content-Length: 4",
+    ]
+    assert body == b"body"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "method", "length", "body"),
+    [
+        ((b"bo", b"dy"), "GET", 4, b"body"),
+        ((b"body",), "GET", None, b"4\r\nbody\r\n0\r\n\r\n"),
+        ((), "GET", 0, b""),
+        ((b"",), "GET", 0, b""),
+        ((b"body",), "HEAD", 4, b""),
+        ((b"body and more",), "GET", 4, b"body"),
+        ((b"body", b"and more"), "GET", 4, b"body"),
+    ],
+    ids=["pieces", "chunked", "empty", "one empty piece", "head", "too long", "too many"],
+)
+def test_every_other_is_framed_as_it_should_be(
+    pieces: tuple[bytes, ...], method: str, length: int | None, body: bytes
+) -> None:
+    sent = b"".join(answer(*pieces, method=method, length=length))
+    assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert sent.partition(b"\r\n\r\n")[2] == body
+    assert (b"Transfer-Encoding: chunked" in sent) == (length is None)
+
+
+def test_no_header_is_split() -> None:
+    wire = Wire()
+    request: Any = SimpleNamespace(version=(1, 1), method="GET", should_close=lambda: False)
+    response = Response(request, wire, SimpleNamespace(is_ssl=False, sendfile=None))
+    with pytest.raises(Exception, match="X-Said"):
+        response.start_response("200 OK", [("X-Said", "a\r\nSet-Cookie: b")])
+    assert wire.sent == []
