@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from crypto_schemes.ciphers import rsa
-from script.benchmark import primitives, traffic
+from script.benchmark import primitives, service, traffic
 from script.benchmark.load import Latency, LoadError, Run, cold_and_warm, latency, throughput
 from script.benchmark.machine import Cores
 from script.benchmark.server import Installation, Web, bare
@@ -113,8 +113,13 @@ def baseline(plan: Plan, cores: Cores, say: Say) -> tuple[dict[str, float], dict
 
 def on_database(services: Services, var: Path, plan: Plan, cores: Cores, say: Say) -> OnDatabase:
     """Return what an installation on ``services`` does."""
+    with service.running() as url:
+        return _on_database(Installation(var, services, cores, url), plan, say)
+
+
+def _on_database(installation: Installation, plan: Plan, say: Say) -> OnDatabase:
+    services, var = installation.services, installation.var
     measured = OnDatabase(services.name)
-    installation = Installation(var, services, cores)
     say(f"{services.name}: tables and flows")
     installation.prepare()
     key = SharedKey.make(var)

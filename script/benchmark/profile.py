@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from script.benchmark import flame, traffic
+from script.benchmark import flame, service, traffic
 from script.benchmark.load import throughput
 from script.benchmark.machine import Cores
 from script.benchmark.measure import FEW, SharedKey, fill
@@ -18,7 +18,7 @@ from script.benchmark.traffic import Traffic, WhatsAppStep
 #: Samples a second: many, for the functions are short.
 _RATE = 500
 #: Where serving a request begins, and where what is done behind its back does.
-_WORK = ("ThreadWorker.handle_request ", "LogWriter.flush ", "Reporter.look ")
+_WORK = ("serve (config/served_request.py", "LogWriter.flush ", "Reporter.look ")
 
 
 def run(services: Services, var: Path, cores: Cores, name: str, seconds: float) -> str:
@@ -26,30 +26,31 @@ def run(services: Services, var: Path, cores: Cores, name: str, seconds: float) 
     program = Path(sys.executable).parent / "py-spy"
     if not program.is_file():
         raise MissingError("There is no py-spy. script/setup --dev installs it.")
-    installation = Installation(var, services, cores)
-    installation.prepare()
-    path = _path(installation, name)
-    stacks = var / "stacks"
-    with installation.web() as web:
-        path.begin(web.url)
-        path.check(web.url, 5)
-        services.pin(cores)
-        throughput(web, path.stream(), 2, var)
-        spy = subprocess.Popen(
-            [
-                *(str(program), "record", "--pid", str(web.workers[0]), "--format", "raw"),
-                *("--rate", str(_RATE), "--duration", str(round(seconds))),
-                *("--output", str(stacks)),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        load = threading.Thread(
-            target=throughput, args=(web, path.stream(), seconds + 1, var), daemon=True
-        )
-        load.start()
-        _, said = spy.communicate()
-        load.join()
+    with service.running() as url:
+        installation = Installation(var, services, cores, url)
+        installation.prepare()
+        path = _path(installation, name)
+        stacks = var / "stacks"
+        with installation.web() as web:
+            path.begin(web.url)
+            path.check(web.url, 5)
+            services.pin(cores)
+            throughput(web, path.stream(), 2, var)
+            spy = subprocess.Popen(
+                [
+                    *(str(program), "record", "--pid", str(web.workers[0]), "--format", "raw"),
+                    *("--rate", str(_RATE), "--duration", str(round(seconds))),
+                    *("--output", str(stacks)),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            load = threading.Thread(
+                target=throughput, args=(web, path.stream(), seconds + 1, var), daemon=True
+            )
+            load.start()
+            _, said = spy.communicate()
+            load.join()
     if spy.returncode:
         raise MissingError(f"py-spy could not look: {said.decode(errors='replace')[-300:]}")
     lines = stacks.read_text(encoding="utf-8").splitlines()

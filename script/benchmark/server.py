@@ -63,6 +63,8 @@ class Installation:
     var: Path
     services: Services
     cores: Cores
+    #: URL of the company's own service, for the flows that have one.
+    service: str = ""
     secrets: Mapping[str, str] = field(
         default_factory=lambda: {
             "SEALGATE_MASTER_KEYS": master_keys.generate(),
@@ -104,10 +106,10 @@ class Installation:
         (self.var / "static").mkdir(exist_ok=True)
         self.run("manage.py", "migrate", "--verbosity", "0")
 
-    def provision(self, scheme: str) -> dict[str, Any]:
+    def provision(self, scheme: str, *more: str) -> dict[str, Any]:
         """Return what ``manage.py provision --json`` prints for a new client and flow."""
         client = f"bench-{secrets.token_hex(4)}"
-        said = self.run("manage.py", "provision", scheme, "--client", client, "--json")
+        said = self.run("manage.py", "provision", scheme, "--client", client, "--json", *more)
         made: dict[str, Any] = json.loads(said)
         return made
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from script.benchmark import traffic
+from script.benchmark import service, traffic
 from script.benchmark.load import throughput
 from script.benchmark.machine import Cores
 from script.benchmark.measure import FEW, SharedKey, fill
@@ -25,27 +25,29 @@ _GROWTH_MB: Final = 10.0
 
 def run(services: Services, var: Path, cores: Cores, minutes: float, console: Console) -> int:
     """Send all kinds of traffic in turn; return 0 when memory stayed flat, else 1."""
-    installation = Installation(var, services, cores)
-    installation.prepare()
-    key = SharedKey.make(var)
-    paths: list[Traffic] = [WhatsAppStep(fill(installation, key, FEW), key.public)]
-    paths += [kind(installation) for kind in traffic.SIMPLE]
-    begun = time.monotonic()
-    seen: list[tuple[float, float]] = []
-    with installation.web() as web:
-        for path in paths:
-            path.begin(web.url)
-            path.check(web.url, 3)
-        services.pin(cores)
-        for path in cycle(paths):
-            measured = throughput(web, path.stream(), _TURN, var)
-            elapsed, megabytes = (time.monotonic() - begun) / 60, web.megabytes()
-            seen.append((elapsed, megabytes))
-            console.print(
-                f"{elapsed:5.1f} min  {megabytes:6.1f} MB  {measured.rate:7.0f} req/s  {path.title}"
-            )
-            if elapsed >= minutes:
-                break
+    with service.running() as url:
+        installation = Installation(var, services, cores, url)
+        installation.prepare()
+        key = SharedKey.make(var)
+        paths: list[Traffic] = [WhatsAppStep(fill(installation, key, FEW), key.public)]
+        paths += [kind(installation) for kind in traffic.SIMPLE]
+        begun = time.monotonic()
+        seen: list[tuple[float, float]] = []
+        with installation.web() as web:
+            for path in paths:
+                path.begin(web.url)
+                path.check(web.url, 3)
+            services.pin(cores)
+            for path in cycle(paths):
+                measured = throughput(web, path.stream(), _TURN, var)
+                elapsed, megabytes = (time.monotonic() - begun) / 60, web.megabytes()
+                seen.append((elapsed, megabytes))
+                console.print(
+                    f"{elapsed:5.1f} min  {megabytes:6.1f} MB  {measured.rate:7.0f} req/s  "
+                    f"{path.title}"
+                )
+                if elapsed >= minutes:
+                    break
     warm = next(size for elapsed, size in seen if elapsed >= minutes / 5)
     grown = seen[-1][1] - warm
     flat = grown <= _GROWTH_MB

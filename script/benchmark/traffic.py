@@ -25,6 +25,7 @@ from crypto_schemes.flynn import FlynnOptions, Mode, Session
 from crypto_schemes.json_text import JSONValue
 from crypto_schemes.keys import Credentials, KeyVersion
 from crypto_schemes.scheme import Scheme, read_json, write_json
+from script.benchmark import service
 from script.benchmark.server import Installation
 from script.partner_demo.partner import credentials_of
 
@@ -94,8 +95,12 @@ class Traffic(ABC):
     #: The contract, as the exchange log calls it.
     scheme: ClassVar[str]
 
+    #: What the flow is made with besides.
+    settings: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, installation: Installation) -> None:
-        self._provisioned = installation.provision(self.scheme)
+        said = [text.format(service=installation.service) for text in self.settings]
+        self._provisioned = installation.provision(self.scheme, *said)
         self._path: str = self._provisioned["path"]
         self._bundle: Mapping[str, str] = self._provisioned["credentials"]
         contract = registry.get(self.scheme)
@@ -306,6 +311,41 @@ class IsuBill(Traffic):
         return bool(answer["status"] == "SUCCESS")
 
 
+class IsuBillOfService(IsuBill):
+    """The same, asked of the company's own service."""
+
+    name = "upstream_isu"
+    title = "ISU electricity bill, a service behind it"
+    settings = ("--upstream-url", "{service}/isu")
+
+    def is_right(self, answer: Any) -> bool:
+        """Return whether it is what the service said."""
+        return bool(answer == service.BILL)
+
+
+class WhatsAppStepOfService(Traffic):
+    """A ``data_exchange`` that the company's own service answers."""
+
+    name = "upstream_whatsapp"
+    title = "WhatsApp data_exchange, a service behind it"
+    scheme = "whatsapp_flows"
+    settings = ("--upstream-url", "{service}/whatsapp")
+
+    def payload(self, number: int) -> JSONValue:
+        """Return a step of a user nobody else is."""
+        return {
+            "version": "3.0",
+            "action": "data_exchange",
+            "screen": "DAY",
+            "flow_token": f"bench-{secrets.token_hex(8)}-{number}",
+            "data": {"service": "repair", "branch": "north", "date": "2026-11-26"},
+        }
+
+    def is_right(self, answer: Any) -> bool:
+        """Return whether it is what the service said."""
+        return bool(answer == service.SCREEN)
+
+
 class IsuPayout(Traffic):
     """A payout: a row that must outlive everything."""
 
@@ -361,6 +401,8 @@ SIMPLE: Final[tuple[type[Traffic], ...]] = (
     IsuBill,
     IsuPayout,
     CitCallOrder,
+    WhatsAppStepOfService,
+    IsuBillOfService,
 )
 
 
