@@ -8,7 +8,7 @@ more than half of what is free. The other half turns over as fast as the good re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,16 +38,16 @@ class Slots:
     ) -> None:
         self._at_once = at_once
         self._clock = clock
-        self._uses: dict[int, _Use] = {}
+        self._uses: dict[Hashable, _Use] = {}
 
     @property
     def free(self) -> int:
         """Return how many calls may begin."""
         return self._at_once - sum(len(use.begun) for use in self._uses.values())
 
-    def room(self, endpoint_id: int) -> int:
+    def room(self, receiver: Hashable) -> int:
         """Return how many calls of the endpoint may begin."""
-        use = self._uses.get(endpoint_id)
+        use = self._uses.get(receiver)
         free = self.free
         room = -(-free // 2)
         if use is not None:
@@ -57,24 +57,24 @@ class Slots:
                 room = min(room, self._at_once // 2 - slow)
         return max(0, room)
 
-    def begin(self, endpoint_id: int, limit: int) -> float:
+    def begin(self, receiver: Hashable, limit: int) -> float:
         """Take a place for a call of the endpoint; return what :meth:`end` wants.
 
         ``limit`` is how many calls of it may be under way at once over all processes.
         """
-        use = self._uses.setdefault(endpoint_id, _Use(limit))
+        use = self._uses.setdefault(receiver, _Use(limit))
         use.limit = limit
         begun = self._clock()
         use.begun.append(begun)
         return begun
 
-    def end(self, endpoint_id: int, begun: float, *, is_outage: bool) -> None:
+    def end(self, receiver: Hashable, begun: float, *, is_outage: bool) -> None:
         """Give the place back."""
-        use = self._uses[endpoint_id]
+        use = self._uses[receiver]
         use.begun.remove(begun)
         use.was_slow = is_outage or self._clock() - begun >= SLOW_SECONDS
         if not use.begun and not use.was_slow:
-            del self._uses[endpoint_id]
+            del self._uses[receiver]
 
     def _is_slow(self, use: _Use) -> bool:
         return use.was_slow or any(self._clock() - at >= SLOW_SECONDS for at in use.begun)

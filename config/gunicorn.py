@@ -74,12 +74,14 @@ def post_worker_init(worker: Any) -> None:
         from django.db import connection  # noqa: PLC0415
 
         from config import metrics_files  # noqa: PLC0415
-        from tenants import reporter, schema  # noqa: PLC0415
+        from tenants import reporter, schema, serving_threads, sql  # noqa: PLC0415
 
         if connection.vendor == "postgresql":
             from tenants.postgresql.watch import watch  # noqa: PLC0415
 
             watch.start(settings.DATABASE_SECONDS)
+            # So there are no more connections than seats.
+            serving_threads.seats.when_left(sql.leave_connection)
         if wrong := schema.wrong_at_start():
             _leave_it_to_the_first(worker)
             schema.refuse(wrong)

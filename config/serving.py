@@ -15,6 +15,7 @@ NAMES: Final = frozenset(
         "SEALGATE_BIND",
         "SEALGATE_LAPTOP",
         "SEALGATE_REQUEST_SECONDS",
+        "SEALGATE_UPSTREAM_CALLS",
         "SEALGATE_WEB_PROCESSES",
         "SEALGATE_WEB_THREADS",
         "SEALGATE_WORKER_THREADS",
@@ -48,8 +49,13 @@ def web_processes() -> int:
 
 
 def web_threads() -> int:
-    """Return the threads of each."""
+    """Return how many requests each serves at once."""
     return int(env.int("SEALGATE_WEB_THREADS", default=8))
+
+
+def upstream_calls() -> int:
+    """Return how many of its requests may wait for a company's own service at once."""
+    return int(env.int("SEALGATE_UPSTREAM_CALLS", default=64))
 
 
 def worker_threads() -> int:

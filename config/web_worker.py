@@ -37,6 +37,7 @@ from config.arrival import Arrival, is_whole
 from config.readiness import END
 from config.served_request import serve
 from tenants.error_places import place_of
+from tenants.serving_threads import seats
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,9 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         for descriptor, listener in self._listeners.items():
             listener.setblocking(False)
             self._ready.add(descriptor)
-        for number in range(self.cfg.threads):
+        seats.set_up(self.cfg.threads)
+        # Those beyond the seats are for requests that wait for a service elsewhere.
+        for number in range(self.cfg.threads + serving.upstream_calls()):
             threading.Thread(target=self._work, name=f"web-{number}", daemon=True).start()
         while self.alive and self.ppid == os.getppid():
             self._look_after(1.0)
@@ -163,13 +166,14 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def _work(self) -> None:
         """Serve what is ready, one after the other."""
         while (descriptor := self._ready.next(wait=not self._ahead)) != END:
-            if descriptor is not None:
-                self._serve(descriptor)
-            try:
-                connection = self._ahead.popleft()
-            except IndexError:
-                continue
-            self._attend(connection)
+            with seats.taken():
+                if descriptor is not None:
+                    self._serve(descriptor)
+                try:
+                    connection = self._ahead.popleft()
+                except IndexError:
+                    continue
+                self._attend(connection)
 
     def _serve(self, descriptor: int) -> None:
         if listener := self._listeners.get(descriptor):

@@ -31,6 +31,7 @@ from crypto_schemes.ciphers import mac
 from crypto_schemes.keys import Material
 from tenants import digests, flow_loading
 from tenants.models import Flow, KeyringEpoch
+from tenants.serving_threads import seats
 from tenants.snapshot import FlowSnapshot, HeldKey
 from tenants.source_address import Network
 
@@ -63,7 +64,7 @@ class Keyring:
         self._refreshing = threading.Lock()
         # None for a flow that may not be served: disabled, or its client is.
         self._snapshots: OrderedDict[str, FlowSnapshot | None] = OrderedDict()
-        self._weight = 0
+        self._weight = self._weight_of_thread = 0
         self._flow_by_name: OrderedDict[_Name, str] = OrderedDict()
         self._unknown_names: OrderedDict[_Name, None] = OrderedDict()
         self._parsed: OrderedDict[str, dict[str, Material]] = OrderedDict()
@@ -168,18 +169,27 @@ class Keyring:
         """Keep ``snapshot``, and let go of others until all fit. The lock is held."""
         self._drop(flow_id)
         self._snapshots[flow_id] = snapshot
-        self._weight += _weight(snapshot)
+        if snapshot is not None:
+            self._weight += snapshot.weight
+            self._weight_of_thread += snapshot.weight_of_thread
         most = int(settings.KEYRING_MEGABYTES * 1e6)
         while len(self._snapshots) > settings.KEYRING_CACHED_FLOWS or (
-            self._weight > most and len(self._snapshots) > 1
+            self._whole_weight > most and len(self._snapshots) > 1
         ):
             oldest = next(iter(self._snapshots))
             self._drop(oldest)
             self._parsed.pop(oldest, None)
 
     def _drop(self, flow_id: str) -> None:
-        if flow_id in self._snapshots:
-            self._weight -= _weight(self._snapshots.pop(flow_id))
+        snapshot = self._snapshots.pop(flow_id, None)
+        if snapshot is not None:
+            self._weight -= snapshot.weight
+            self._weight_of_thread -= snapshot.weight_of_thread
+
+    @property
+    def _whole_weight(self) -> int:
+        """Return about how many bytes it takes with all the threads that have served so far."""
+        return self._weight + self._weight_of_thread * max(seats.threads, settings.WEB_THREADS)
 
     def _refresh(self) -> None:
         """Drop what changed, if the last look is long enough ago. One thread at a time looks."""
@@ -220,7 +230,7 @@ class Keyring:
 
     def _forget(self) -> None:
         self._snapshots.clear()
-        self._weight = 0
+        self._weight = self._weight_of_thread = 0
         self._flow_by_name.clear()
         self._unknown_names.clear()
 
@@ -234,10 +244,6 @@ class Keyring:
             else:
                 _keep(self._parsed, flow_id, snapshot.materials)
         return snapshot
-
-
-def _weight(snapshot: FlowSnapshot | None) -> int:
-    return 0 if snapshot is None else snapshot.weight
 
 
 def _recall(cache: OrderedDict[_K, _V], name: _K) -> _V | None:

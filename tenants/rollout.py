@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from tenants.models import Key, ProcessReport
+from tenants.serving_threads import seats
 
 #: How many report intervals a process may be silent.
 _SILENT_INTERVALS: Final = 3
@@ -130,7 +131,8 @@ def wait(
             on_look(rollout)
         if time.monotonic() >= deadline:
             return rollout
-        time.sleep(_LOOK_SECONDS)
+        with seats.left():
+            time.sleep(_LOOK_SECONDS)
 
 
 def forget_gone() -> int:

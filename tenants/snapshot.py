@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from django.conf import settings
 
 from crypto_schemes import registry
 from crypto_schemes.keys import Credentials, KeyVersion, Material
@@ -17,22 +16,14 @@ from crypto_schemes.scheme import Scheme
 from tenants.models import Backend, KeyState
 from tenants.source_address import Network
 
-#: Measured with Python 3.11 and OpenSSL 4: a snapshot with its names, a version in it, an RSA key
-#: that was parsed, one that was used, and what each thread that used it keeps to blind it with.
+#: Bytes, measured with Python 3.11 and OpenSSL 4: a snapshot with its names, a version in it, an
+#: RSA key of 2048 bits that was parsed, one that was used, and what each thread that used it keeps
+#: to blind it with.
 _OF_FLOW: Final = 3_000
 _OF_KEY: Final = 570
 _RSA_PARSED: Final = 2_300
 _RSA_USED: Final = 4_850
 _RSA_OF_THREAD: Final = 2_100
-
-
-def _of_rsa(material: Material, state: str) -> int:
-    """Return what an RSA key adds, by its size; of versions in overlap few are in use."""
-    if not isinstance(material, RSAPrivateKey):
-        return 0
-    used = _RSA_USED + _RSA_OF_THREAD * int(settings.WEB_THREADS)
-    bytes_of_2048 = _RSA_PARSED + (used if state == KeyState.ACTIVE else 0)
-    return bytes_of_2048 * material.key_size // 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +80,24 @@ class FlowSnapshot:
 
     @property
     def weight(self) -> int:
-        """Return about how many bytes of memory it takes once its keys are in use."""
+        """Return about how many bytes of memory it takes once its keys are in use.
+
+        Without what each thread keeps: :attr:`weight_of_thread`.
+        """
         held = [key for keys in self.keys.values() for key in keys]
-        return _OF_FLOW + sum(_OF_KEY + _of_rsa(key.version.material, key.state) for key in held)
+        of_pairs = _RSA_PARSED * _pairs(held) + _RSA_USED * _pairs(self._in_use)
+        return _OF_FLOW + _OF_KEY * len(held) + int(of_pairs)
+
+    @property
+    def weight_of_thread(self) -> int:
+        """Return about how many bytes each thread takes that uses its keys."""
+        return int(_RSA_OF_THREAD * _pairs(self._in_use))
+
+    @property
+    def _in_use(self) -> list[HeldKey]:
+        """Return the active versions: of those in overlap few are in use."""
+        every = [key for keys in self.keys.values() for key in keys]
+        return [key for key in every if key.state == KeyState.ACTIVE]
 
     @property
     def materials(self) -> dict[str, Material]:
@@ -133,3 +139,9 @@ class FlowSnapshot:
                 identity=self.identity, versions=versions, sealing=frozenset(sealing)
             ),
         )
+
+
+def _pairs(held: Iterable[HeldKey]) -> float:
+    """Return how many RSA keys of 2048 bits these are worth."""
+    materials = [key.version.material for key in held]
+    return sum(key.key_size / 2048 for key in materials if isinstance(key, RSAPrivateKey))

@@ -40,6 +40,16 @@ def run(sql: str, values: Sequence[Any] = ()) -> Done:
         return Done(cursor.rowcount, cursor.fetchall() if cursor.description else [])
 
 
+def leave_connection() -> None:
+    """Leave this thread's connection to the others of the process, outside of transactions.
+
+    Without effect on SQLite, whose connections are a thread's own.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor == "postgresql":
+        cast("DatabaseWrapper", database).leave()
+
+
 def uuid_digits(text: str) -> str:
     """Return the UUID ``text`` as a value: its 32 hex digits, which every database takes for it."""
     return text.replace("-", "")

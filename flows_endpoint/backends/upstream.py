@@ -38,8 +38,10 @@ from crypto_schemes import base64_text, json_text
 from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.scheme import UPSTREAM_SIGNING, write_json
 from flows_endpoint.backends.base import Answer, Backend, Call
+from flows_endpoint.backends.places import Places
 from flows_endpoint.exchange import Reason, Refusal
 from tenants import trace
+from tenants.serving_threads import seats
 
 USER_AGENT: Final = "Sealgate-Upstream/1"
 #: Largest answer taken, in bytes.
@@ -66,23 +68,28 @@ class UpstreamBackend(Backend):
 
     atomic = False
 
+    def __init__(self) -> None:
+        self._places = Places(settings.UPSTREAM_CALLS)
+
     def handle(self, call: Call) -> Answer:
         """Return the service's answer.
 
-        Raises Refusal: upstream_down, upstream_slow, or upstream_answer for anything but a
-        success with JSON; its ``step`` names what happened, never what was said. Raises
-        KeyUnavailableError without a signing secret.
+        Raises Refusal: upstream_down (also where too many calls are under way), upstream_slow, or
+        upstream_answer for anything but a success with JSON; its ``step`` names what happened,
+        never what was said. Raises KeyUnavailableError without a signing secret.
         """
         connect, read = settings.UPSTREAM_CONNECT_SECONDS, settings.UPSTREAM_READ_SECONDS
+        headers = request_headers(call, now=time.time())
         try:
-            answer = transport.shared.post(
-                call.flow.upstream_url,
-                call.raw,
-                request_headers(call, now=time.time()),
-                limits=TimeLimits(connect=connect, read=read, total=connect + read),
-                max_answer=MAX_ANSWER,
-                require_tls=True,
-            )
+            with self._places.taken(call.flow.id), seats.left():
+                answer = transport.shared.post(
+                    call.flow.upstream_url,
+                    call.raw,
+                    headers,
+                    limits=TimeLimits(connect=connect, read=read, total=connect + read),
+                    max_answer=MAX_ANSWER,
+                    require_tls=True,
+                )
         except TransportError as error:
             raise Refusal(_REASON_OF[error.kind], step=error.kind.value) from None
         if not answer.is_success:

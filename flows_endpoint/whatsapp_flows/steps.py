@@ -30,6 +30,7 @@ from flows_endpoint.exchange import Reason, Refusal
 from flows_endpoint.whatsapp_flows.models import StepReply
 from tenants import at_rest, digests, sql
 from tenants.keyring import FlowSnapshot
+from tenants.serving_threads import seats
 
 #: Tokens that do not tell users apart.
 SHARED_TOKENS: Final = frozenset({"", "unused"})
@@ -112,7 +113,8 @@ def begin(flow: FlowSnapshot, step: Step, *, atomic: bool) -> FirstReply | None:
             return first
         if time.monotonic() >= deadline:
             raise Refusal(Reason.UNAVAILABLE, step=IN_PROGRESS)
-        time.sleep(_PAUSE)
+        with seats.left():
+            time.sleep(_PAUSE)
 
 
 def first_reply(step: Step) -> FirstReply | None:

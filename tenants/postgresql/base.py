@@ -6,11 +6,16 @@ wrapper of libpq here (``psycopg.pq``), with psycopg's own adaptation of values.
 Django's: when a transaction begins and how it ends, savepoints, errors, the connection's life.
 
 Whatever waits for the server is seen by :mod:`tenants.postgresql.watch`, a cursor's too.
+
+A thread may leave its connection to the others of the process (:meth:`DatabaseWrapper.leave`); who
+needs one takes the one that was left last before it opens another.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import count
@@ -25,6 +30,10 @@ from psycopg.pq.abc import PGresult
 
 from tenants.postgresql.watch import Line, WatchedConnection, watch
 
+#: Connections that no thread has, the one left last at the end.
+_left: Final[list[WatchedConnection]] = []
+# They are the parent's.
+os.register_at_fork(after_in_child=_left.clear)
 #: Statements whose placeholders are remembered: each of ours, in some lengths.
 _MOST_REMEMBERED: Final = 1000
 #: The longest of them, in characters: those of many rows have as many forms as there are rows.
@@ -36,6 +45,41 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection. psycopg stays in its autocommit mode; transactions are begun by statement."""
 
     connection: WatchedConnection
+
+    def leave(self) -> None:
+        """Leave the connection to whichever thread needs one next, unless it is in the middle."""
+        connection = self.connection
+        if connection is None or self.in_atomic_block or self.errors_occurred:
+            return
+        if not self.autocommit or (connection.pgconn.transaction_status != TransactionStatus.IDLE):
+            return
+        connection.close_at = self.close_at
+        self.connection = None  # type: ignore[assignment]  # Django's word for none
+        _left.append(connection)
+
+    def ensure_connection(self) -> None:
+        """Have a connection: one that was left, or else a new one."""
+        while _left and not self._has_connection and not self.in_atomic_block:
+            try:
+                connection = _left.pop()
+            except IndexError:  # another thread was faster
+                break
+            self._take(connection)
+        super().ensure_connection()
+
+    @property
+    def _has_connection(self) -> bool:
+        return self.connection is not None
+
+    def _take(self, connection: WatchedConnection) -> None:
+        """Go on with a connection that was left, if it is as good as this thread's own would be."""
+        self.connection = connection
+        self.close_at = connection.close_at
+        self.autocommit = True
+        if self.close_at is not None and time.monotonic() >= self.close_at:
+            self.close()
+        else:
+            self.close_if_health_check_failed()
 
     def run(self, sql: str, values: Sequence[Any]) -> tuple[int, list[tuple[Any, ...]]]:
         """Run one statement; return how many rows it changed or returned, and the rows.

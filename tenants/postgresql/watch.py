@@ -172,6 +172,8 @@ class WatchedConnection(Connection[Any]):
     """psycopg's connection, for cursors: whatever it waits for is a turn of its line."""
 
     line: Line
+    #: When it is too old, on the monotonic clock; None for never. While no thread has it.
+    close_at: float | None = None
 
     def wait(self, gen: PQGen[Any], *arguments: Any, **named: Any) -> Any:
         """Wait for what ``gen`` is after. Raises OperationalError where the database is away."""

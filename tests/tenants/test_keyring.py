@@ -261,7 +261,9 @@ def test_what_is_kept_is_bounded_by_its_weight(
     assert light is not None
     assert heavy is not None
     assert 3_000 < light.weight < 8_000
-    assert heavy.weight > light.weight + 15_000
+    assert heavy.weight > light.weight + 2_000
+    assert light.weight_of_thread == 0
+    assert 2_000 < heavy.weight_of_thread < 3_000
     ring.forget()
     settings.KEYRING_MEGABYTES = 3 * light.weight / 1e6
     for flow in flows:

@@ -1,0 +1,91 @@
+"""So many threads serve at once, and who waits elsewhere leaves the seat to another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tenants.serving_threads import Seats
+
+
+@pytest.fixture
+def seats() -> Seats:
+    made = Seats()
+    made.set_up(2)
+    return made
+
+
+def test_no_more_serve_at_once_than_there_are_seats(seats: Seats) -> None:
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def serve() -> None:
+        nonlocal at_once, most
+        with seats.taken():
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            together.wait(0.05)
+            with lock:
+                at_once -= 1
+
+    together = threading.Event()
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(16):
+            threads.submit(serve)
+    assert most == 2
+    assert 2 <= seats.threads <= 8
+
+
+def test_a_seat_that_is_left_is_anothers_and_is_waited_for_afterwards() -> None:
+    one = Seats()
+    one.set_up(1)
+    order: list[str] = []
+    left, taken = threading.Event(), threading.Event()
+
+    def wait_elsewhere() -> bool:
+        with one.taken():
+            with one.left():
+                left.set()
+                assert taken.wait(10)
+                had_one = one.has_one
+            order.append("served on")
+        return had_one
+
+    def serve() -> None:
+        assert left.wait(10)
+        with one.taken():
+            taken.set()
+            time.sleep(0.2)
+            order.append("served")
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.submit(wait_elsewhere), threads.submit(serve)
+        second.result(20)
+        assert not first.result(20)
+    assert order == ["served", "served on"]
+
+
+def test_each_that_leaves_does_what_was_asked_of_it_and_who_fails_leaves_too(seats: Seats) -> None:
+    said: list[str] = []
+    seats.when_left(lambda: said.append("left"))
+    with seats.taken(), seats.left():
+        assert said == ["left"]
+    assert said == ["left", "left"]
+    for _ in range(3):
+        with pytest.raises(LookupError), seats.taken():
+            raise LookupError
+        with pytest.raises(LookupError), seats.taken(), seats.left():
+            raise LookupError
+    with seats.taken():
+        pass
+
+
+def test_a_thread_without_one_leaves_nothing() -> None:
+    seats = Seats()
+    seats.when_left(lambda: pytest.fail("there was nothing to leave"))
+    with seats.left():
+        assert not seats.has_one
+    assert seats.threads == 0
