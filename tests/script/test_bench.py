@@ -41,7 +41,7 @@ def measured() -> OnDatabase:
         },
         latencies=[Latency(275, 1, 2, 3), Latency(550, 1, 20.0, 30), Latency(825, 1, 50, 90)],
         one_process=run(1000),
-        two_processes=run(1799),
+        two_processes=run(1799, 901),
         grown=[
             Grown(10, 10, run(1000), 90, 1.0, 1.0),
             Grown(10_010, 10, run(950), 95, 1.0, 1.0),
@@ -65,6 +65,7 @@ def test_each_aim_is_judged_by_its_own_number() -> None:
         ("ISU bill", "≥ 0.5 of bare json"): ("0.50", True),
         ("p99 at half of the peak (550/s)", "≤ 20 ms"): ("20.0 ms", True),
         ("two processes, two cores", "≥ 1.8 of one"): ("1.80", False),
+        ("two processes, a second of processor time", "≥ 0.9 of one's"): ("0.90", True),
         ("10,010 clients stored, 10 calling", "≥ 0.95 of the rate"): ("0.95", True),
         ("10,010 clients stored, 10,000 calling", "≥ 0.95 of the rate"): ("0.95", False),
         ("memory of a process", "≤ 250 MB"): ("251 MB", False),
