@@ -10,6 +10,7 @@ import os
 import select
 import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Final
 
 #: Said to each thread once it is all over.
@@ -32,6 +33,10 @@ class Readiness(ABC):
     def __init__(self) -> None:
         #: Has something to read from the end on, for every thread.
         self._end, self._ender = os.pipe()
+        #: Has a byte for each thread that is to be woken.
+        self._call, self._caller = os.pipe()
+        os.set_blocking(self._call, False)
+        os.set_blocking(self._caller, False)
 
     @abstractmethod
     def add(self, descriptor: int) -> None:
@@ -47,7 +52,24 @@ class Readiness(ABC):
 
     @abstractmethod
     def next(self, *, wait: bool = True) -> int | None:
-        """Return one that has something to read; None if none has, :data:`END` at the end."""
+        """Return one that has something to read; None if none has, :data:`END` at the end.
+
+        None also where :meth:`wake` was called.
+        """
+
+    def wake(self) -> None:
+        """Have a thread that waits, or the next that would, return from :meth:`next`; or some."""
+        with suppress(BlockingIOError):  # thousands are called already
+            os.write(self._caller, b"\0")
+
+    def _told(self, descriptor: int) -> int | None:
+        if descriptor == self._end:
+            return END
+        if descriptor != self._call:
+            return descriptor
+        with suppress(BlockingIOError):  # another thread was faster
+            os.read(self._call, 1)
+        return None
 
     def end(self) -> None:
         """Have all threads that wait, now or later, told that it is over."""
@@ -60,7 +82,8 @@ if sys.platform == "linux":
         def __init__(self) -> None:
             super().__init__()
             self._epoll = select.epoll()
-            self._epoll.register(self._end, select.EPOLLIN)
+            for descriptor in (self._end, self._call):
+                self._epoll.register(descriptor, select.EPOLLIN)
 
         def add(self, descriptor: int) -> None:
             self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLONESHOT)
@@ -73,7 +96,7 @@ if sys.platform == "linux":
 
         def next(self, *, wait: bool = True) -> int | None:
             for descriptor, _ in self._epoll.poll(None if wait else 0, 1):
-                return END if descriptor == self._end else descriptor
+                return self._told(descriptor)
             return None
 
     def make() -> Readiness:
@@ -86,7 +109,8 @@ else:  # BSD and macOS
         def __init__(self) -> None:
             super().__init__()
             self._queue = select.kqueue()
-            self._change(self._end, select.KQ_EV_ADD)
+            for descriptor in (self._end, self._call):
+                self._change(descriptor, select.KQ_EV_ADD)
 
         def add(self, descriptor: int) -> None:
             self._change(descriptor, select.KQ_EV_ADD | select.KQ_EV_ONESHOT)
@@ -99,7 +123,7 @@ else:  # BSD and macOS
 
         def next(self, *, wait: bool = True) -> int | None:
             for event in self._queue.control(None, 1, None if wait else 0):
-                return END if event.ident == self._end else event.ident
+                return self._told(event.ident)
             return None
 
         def _change(self, descriptor: int, flags: int) -> None:

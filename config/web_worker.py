@@ -109,7 +109,7 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         for descriptor, listener in self._listeners.items():
             listener.setblocking(False)
             self._ready.add(descriptor)
-        seats.set_up(self.cfg.threads)
+        seats.set_up(self.cfg.threads, self._ready.wake)
         # Those beyond the seats are for requests that wait for a service elsewhere.
         for number in range(self.cfg.threads + serving.upstream_calls()):
             threading.Thread(target=self._work, name=f"web-{number}", daemon=True).start()
@@ -165,15 +165,20 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def _work(self) -> None:
         """Serve what is ready, one after the other."""
-        while (descriptor := self._ready.next(wait=not self._ahead)) != END:
-            with seats.taken():
+        with seats.taken():
+            while (descriptor := self._ready.next(wait=not self._ahead)) != END:
                 if descriptor is not None:
                     self._serve(descriptor)
-                try:
-                    connection = self._ahead.popleft()
-                except IndexError:
-                    continue
-                self._attend(connection)
+                self._serve_ahead()
+                if seats.are_wanted:
+                    seats.pass_on()
+
+    def _serve_ahead(self) -> None:
+        try:
+            connection = self._ahead.popleft()
+        except IndexError:
+            return
+        self._attend(connection)
 
     def _serve(self, descriptor: int) -> None:
         if listener := self._listeners.get(descriptor):

@@ -87,3 +87,23 @@ def test_of_many_that_wait_one_is_told_and_at_the_end_all(
         thread.join(10)
     assert sorted(told.get(timeout=10) or 0 for _ in threads) == [END] * 4
     assert ready.next() == END
+
+
+def test_one_at_least_of_those_who_wait_is_woken(ready: Readiness) -> None:
+    told: queue.Queue[int | None] = queue.Queue()
+    threads = [threading.Thread(target=lambda: told.put(ready.next())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    ready.wake()
+    assert told.get(timeout=10) is None
+    ready.end()
+    for thread in threads:
+        thread.join(10)
+    assert {told.get(timeout=10) for _ in range(2)} <= {None, END}
+    assert ready.next(wait=False) == END
+
+
+def test_a_call_is_kept_for_the_next_who_would_wait(ready: Readiness) -> None:
+    for _ in range(100_000):
+        ready.wake()
+    assert ready.next() is None

@@ -89,3 +89,71 @@ def test_a_thread_without_one_leaves_nothing() -> None:
     with seats.left():
         assert not seats.has_one
     assert seats.threads == 0
+
+
+def test_who_is_back_goes_before_who_has_none_yet_and_has_one_woken() -> None:
+    seats = Seats()
+    woken = threading.Event()
+    seats.set_up(1, woken.set)
+    order: list[str] = []
+    away, may_return = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        with seats.taken():
+            with seats.left():
+                away.set()
+                assert may_return.wait(10)
+            order.append("back")
+
+    def wait_for_requests() -> None:
+        with seats.taken():
+            may_return.set()
+            assert woken.wait(10)
+            assert seats.are_wanted
+            seats.pass_on()
+            order.append("on")
+
+    def idle() -> None:
+        assert woken.wait(10)
+        with seats.taken():
+            order.append("idle")
+
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(elsewhere)
+        assert away.wait(10)
+        others = [threads.submit(wait_for_requests), threads.submit(idle)]
+        for each in (first, *others):
+            each.result(20)
+    assert order[0] == "back"
+    assert sorted(order) == ["back", "idle", "on"]
+    assert not seats.are_wanted
+
+
+def test_nobody_is_woken_where_a_seat_is_free(seats: Seats) -> None:
+    seats.set_up(1, lambda: pytest.fail("there was a seat"))
+    with seats.taken(), seats.left():
+        pass
+    with seats.taken():
+        assert seats.has_one
+
+
+def test_a_seat_goes_to_the_thread_that_waits_since_last() -> None:
+    seats = Seats()
+    seats.set_up(1)
+    order: list[int] = []
+
+    def serve(number: int) -> None:
+        with seats.taken():
+            order.append(number)
+
+    threads = [threading.Thread(target=serve, args=(number,)) for number in range(3)]
+    with seats.taken():
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            deadline = time.monotonic() + 10
+            while len(seats._idle) < number:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    for thread in threads:
+        thread.join(10)
+    assert order == [2, 1, 0]
