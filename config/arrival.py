@@ -23,13 +23,17 @@ MOST_BODY: Final = 11 * 1024 * 1024
 _MOST_LINE: Final = 256
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH_NAME: Final = b"\r\ncontent-length:"
+#: Digits of a length; what has more is too long for anybody, or begins with zeros.
+_MOST_DIGITS: Final = 15
 # A line that begins with white space goes on with the field before it (RFC 9112 §5.2).
 _LENGTH: Final = re.compile(
-    rb"\r\ncontent-length:(?:[ \t]|\r\n[ \t])*([0-9]{1,15})\b", re.IGNORECASE
+    rb"\r\ncontent-length:(?:[ \t]|\r\n[ \t])*0*([0-9]{1,%d})\b" % _MOST_DIGITS, re.IGNORECASE
 )
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:(?:[^\r\n]|\r\n[ \t])*chunked", re.IGNORECASE)
 _EXPECTS: Final = re.compile(rb"\r\nexpect:(?:[ \t]|\r\n[ \t])*100-continue", re.IGNORECASE)
-_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
+# An older caller knows of no invitation, and would take it for the answer (RFC 9110 §10.1.1).
+_OLD: Final = re.compile(rb"(?:\r\n)?[^\r\n]* HTTP/1\.0\r\n")
+_SIZE: Final = re.compile(rb"0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 def is_whole(piece: bytes) -> bool:
@@ -48,7 +52,9 @@ def is_whole(piece: bytes) -> bool:
         return True
     start += len(_LENGTH_NAME)
     declared = head[start : head.index(b"\r\n", start)].strip(b" \t")
-    return declared.isdigit() and len(piece) >= end + len(_HEAD_END) + int(declared[:15])
+    if not declared.isdigit() or len(declared) > _MOST_DIGITS:
+        return False
+    return len(piece) >= end + len(_HEAD_END) + int(declared)
 
 
 class Arrival:
@@ -120,6 +126,7 @@ class Arrival:
             len(self.data) == self._head_end
             and (self._is_chunked or self._needed > self._head_end)
             and _EXPECTS.search(self.data, 0, end + 2) is not None
+            and _OLD.match(self.data, 0, end + 2) is None
         )
         return True
 

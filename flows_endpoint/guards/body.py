@@ -14,7 +14,7 @@ from flows_endpoint.exchange import Reason, Refusal
 def declares_more(environ: Mapping[str, Any], limit: int) -> bool:
     """Return whether a request says of its body that it has more than ``limit`` bytes."""
     declared = environ.get("CONTENT_LENGTH") or ""
-    return declared.isascii() and declared.isdigit() and int(declared[:12]) > limit
+    return declared.isascii() and declared.isdigit() and int(declared.lstrip("0")[:12] or 0) > limit
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:

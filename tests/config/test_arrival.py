@@ -20,7 +20,8 @@ def _with_length(draw: st.DrawFn) -> bytes:
     body = draw(_TEXT)
     name = draw(st.sampled_from([b"Content-Length", b"content-length", b"CONTENT-LENGTH"]))
     space = draw(st.sampled_from([b"", b" ", b"\t", b"\r\n "]))
-    return _HEAD + name + b":" + space + b"%d" % len(body) + space + b"\r\n\r\n" + body
+    length = draw(st.sampled_from([b"%d", b"%020d"])) % len(body)
+    return _HEAD + name + b":" + space + length + space + b"\r\n\r\n" + body
 
 
 @st.composite
@@ -28,7 +29,8 @@ def _in_chunks(draw: st.DrawFn) -> bytes:
     chunks = draw(st.lists(st.binary(min_size=1, max_size=30), max_size=4))
     extension = draw(st.sampled_from([b"", b";a=b", b" ;a"]))
     trailers = draw(st.sampled_from([b"", b"Digest: abc\r\n", b"A: b\r\nC: d\r\n"]))
-    body = b"".join(b"%x" % len(piece) + extension + b"\r\n" + piece + b"\r\n" for piece in chunks)
+    size = draw(st.sampled_from([b"%x", b"%012x"]))
+    body = b"".join(size % len(piece) + extension + b"\r\n" + piece + b"\r\n" for piece in chunks)
     coding = draw(st.sampled_from([b"chunked", b"Chunked"]))
     space = draw(st.sampled_from([b" ", b"\r\n\t"]))
     return (
@@ -166,8 +168,13 @@ def test_who_waits_to_be_asked_is_asked_once(framing: bytes, body: bytes, invite
     assert not coming.take_invitation()
 
 
-def test_who_does_not_wait_to_be_asked_is_not() -> None:
+@pytest.mark.parametrize(
+    "head",
+    [_HEAD, _HEAD.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\n"],
+    ids=["not waiting", "of HTTP/1.0"],
+)
+def test_who_does_not_wait_to_be_asked_is_not(head: bytes) -> None:
     coming = Arrival()
-    coming.add(_HEAD + b"Content-Length: 5\r\n\r\n")
+    coming.add(head + b"Content-Length: 5\r\n\r\n")
     assert not coming.is_whole()
     assert not coming.take_invitation()
