@@ -17,16 +17,6 @@ from typing import Final
 END: Final = -1
 
 
-class _Ending:
-    """A pipe that has something to read, for every thread, from :meth:`end` on."""
-
-    def __init__(self) -> None:
-        self.reader, self._writer = os.pipe()
-
-    def end(self) -> None:
-        os.write(self._writer, b"\0")
-
-
 class Readiness(ABC):
     """Sockets by their file descriptors."""
 
@@ -39,22 +29,25 @@ class Readiness(ABC):
         os.set_blocking(self._caller, False)
 
     @abstractmethod
-    def add(self, descriptor: int) -> None:
-        """Have a thread told when there is something to read; for one that is new here."""
+    def add(self, descriptor: int, *, to_write: bool = False) -> None:
+        """Have a thread told when there is something to read; for one that is new here.
+
+        With ``to_write``, when something can be written.
+        """
 
     @abstractmethod
-    def again(self, descriptor: int) -> None:
-        """Have a thread told again, of one that was told of. Raises OSError if it was removed."""
+    def again(self, descriptor: int, *, to_write: bool = False) -> None:
+        """Have a thread told again, of one that was told of. Raises OSError if it is closed."""
 
     @abstractmethod
     def remove(self, descriptor: int) -> None:
         """Forget one that is still open; what is closed is forgotten by itself."""
 
     @abstractmethod
-    def next(self, *, wait: bool = True) -> int | None:
-        """Return one that has something to read; None if none has, :data:`END` at the end.
+    def next(self) -> int | None:
+        """Wait for one that has something to read and return it, :data:`END` at the end.
 
-        None also where :meth:`wake` was called.
+        None where it was woken (:meth:`wake`).
         """
 
     def wake(self) -> None:
@@ -85,19 +78,25 @@ if sys.platform == "linux":
             for descriptor in (self._end, self._call):
                 self._epoll.register(descriptor, select.EPOLLIN)
 
-        def add(self, descriptor: int) -> None:
-            self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLONESHOT)
+        def add(self, descriptor: int, *, to_write: bool = False) -> None:
+            try:
+                self._epoll.register(descriptor, _events(to_write=to_write))
+            except FileExistsError:
+                self.again(descriptor, to_write=to_write)
 
-        def again(self, descriptor: int) -> None:
-            self._epoll.modify(descriptor, select.EPOLLIN | select.EPOLLONESHOT)
+        def again(self, descriptor: int, *, to_write: bool = False) -> None:
+            self._epoll.modify(descriptor, _events(to_write=to_write))
 
         def remove(self, descriptor: int) -> None:
             self._epoll.unregister(descriptor)
 
-        def next(self, *, wait: bool = True) -> int | None:
-            for descriptor, _ in self._epoll.poll(None if wait else 0, 1):
-                return self._told(descriptor)
-            return None
+        def next(self) -> int | None:
+            while not (told := self._epoll.poll(maxevents=1)):
+                pass
+            return self._told(told[0][0])
+
+    def _events(*, to_write: bool) -> int:
+        return (select.EPOLLOUT if to_write else select.EPOLLIN) | select.EPOLLONESHOT
 
     def make() -> Readiness:
         """Return one that knows of no sockets yet."""
@@ -112,22 +111,23 @@ else:  # BSD and macOS
             for descriptor in (self._end, self._call):
                 self._change(descriptor, select.KQ_EV_ADD)
 
-        def add(self, descriptor: int) -> None:
-            self._change(descriptor, select.KQ_EV_ADD | select.KQ_EV_ONESHOT)
+        def add(self, descriptor: int, *, to_write: bool = False) -> None:
+            kind = select.KQ_FILTER_WRITE if to_write else select.KQ_FILTER_READ
+            self._change(descriptor, select.KQ_EV_ADD | select.KQ_EV_ONESHOT, kind)
 
-        def again(self, descriptor: int) -> None:
-            self.add(descriptor)
+        def again(self, descriptor: int, *, to_write: bool = False) -> None:
+            self.add(descriptor, to_write=to_write)
 
         def remove(self, descriptor: int) -> None:
             self._change(descriptor, select.KQ_EV_DELETE)
 
-        def next(self, *, wait: bool = True) -> int | None:
-            for event in self._queue.control(None, 1, None if wait else 0):
-                return self._told(event.ident)
-            return None
+        def next(self) -> int | None:
+            while not (told := self._queue.control(None, 1)):
+                pass
+            return self._told(told[0].ident)
 
-        def _change(self, descriptor: int, flags: int) -> None:
-            self._queue.control([select.kevent(descriptor, select.KQ_FILTER_READ, flags)], 0)
+        def _change(self, descriptor: int, flags: int, kind: int = select.KQ_FILTER_READ) -> None:
+            self._queue.control([select.kevent(descriptor, kind, flags)], 0)
 
     def make() -> Readiness:
         """Return one that knows of no sockets yet."""

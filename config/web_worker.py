@@ -24,18 +24,18 @@ import select
 import socket
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from io import BytesIO
 from typing import Any, Final
 
+from gunicorn.http.errors import NoMoreData
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.base import Worker
 
 from config import readiness, refusals, serving
 from config.arrival import Arrival, is_whole
 from config.readiness import END
-from config.served_request import serve
+from config.served_request import SLOW_READERS, serve
 from tenants.error_places import place_of
 from tenants.serving_threads import seats
 
@@ -54,7 +54,20 @@ _SMALL: Final = 64 * 1024
 _LINGER: Final = 5.0
 #: Seconds a process that ends waits for requests that may be on their way.
 _LAST_REQUESTS: Final = 2.0
+#: Seconds after which whatever a thread was about to accept is among the connections.
+_LAST_ACCEPTED: Final = 0.1
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class _Arrived(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
+    """What has arrived: a parser that wants more does not wait for it."""
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return what is there, and nothing at the end; raise NoMoreData if more may come."""
+        piece = _received(self.sock)
+        if piece is None:
+            raise NoMoreData
+        return piece
 
 
 class Connection:
@@ -65,7 +78,7 @@ class Connection:
         self.descriptor = sock.fileno()
         self.client = client
         self.server = server
-        self.unreader = SocketUnreader(sock)
+        self.unreader = _Arrived(sock)
         #: Requests that were read from it.
         self.requests = 0
         #: What has come of one that is not whole.
@@ -100,8 +113,6 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         #: All that are open, and those of them that no thread has.
         self._connections: dict[int, Connection] = {}
         self._waiting: set[Connection] = set()
-        #: Those of which more has come than the request that was answered last.
-        self._ahead: deque[Connection] = deque()
         super().init_process()
 
     def run(self) -> None:
@@ -110,12 +121,13 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             listener.setblocking(False)
             self._ready.add(descriptor)
         seats.set_up(self.cfg.threads, self._ready.wake)
-        # Those beyond the seats are for requests that wait for a service elsewhere.
-        for number in range(self.cfg.threads + serving.upstream_calls()):
+        # Those beyond the seats are for requests that wait for a service elsewhere, or for callers
+        # who are slow to read.
+        for number in range(self.cfg.threads + serving.upstream_calls() + SLOW_READERS):
             threading.Thread(target=self._work, name=f"web-{number}", daemon=True).start()
         while self.alive and self.ppid == os.getppid():
             self._look_after(1.0)
-            while self._resting and self._has_room:
+            while self._resting and self.has_room:
                 self._ready.again(self._resting.pop())
         self._finish()
 
@@ -128,8 +140,13 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             logger.error("Unexpected %s at %s, from %s", kind, place_of(exc), source)
         else:
             logger.warning("Not a request (%s), from %s", kind, source)
-        with suppress(OSError):
-            _tell(client, refused)
+        _tell(client, refused.answer)
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether there may be one more connection."""
+        most: int = self.cfg.worker_connections
+        return len(self._connections) < most
 
     # -- the main thread -------------------------------------------------------------------
 
@@ -148,14 +165,16 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def _finish(self) -> None:
         """Accept nothing more; answer what is here, and what comes within a moment."""
+        self.alive = False
         for descriptor in self._listeners:
             self._ready.remove(descriptor)
-        self.alive = False
         now = time.monotonic()
         for connection in list(self._connections.values()):
             if not connection.is_closing:
                 connection.until = min(connection.until, now + _LAST_REQUESTS)
-        while self._connections and time.monotonic() < now + self.cfg.graceful_timeout:
+        while time.monotonic() < now + (
+            self.cfg.graceful_timeout if self._connections else _LAST_ACCEPTED
+        ):
             self._look_after(0.1)
         self._ready.end()
         for listener in self.sockets:
@@ -166,19 +185,11 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def _work(self) -> None:
         """Serve what is ready, one after the other."""
         with seats.taken():
-            while (descriptor := self._ready.next(wait=not self._ahead)) != END:
+            while (descriptor := self._ready.next()) != END:
                 if descriptor is not None:
                     self._serve(descriptor)
-                self._serve_ahead()
                 if seats.are_wanted:
                     seats.pass_on()
-
-    def _serve_ahead(self) -> None:
-        try:
-            connection = self._ahead.popleft()
-        except IndexError:
-            return
-        self._attend(connection)
 
     def _serve(self, descriptor: int) -> None:
         if listener := self._listeners.get(descriptor):
@@ -195,6 +206,8 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         return True
 
     def _accept(self, descriptor: int, listener: socket.socket) -> None:
+        if not self.alive:
+            return  # it waits for another process
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -207,7 +220,7 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             return
         connection = Connection(sock, client, listener.getsockname())
         self._connections[connection.descriptor] = connection
-        if self._has_room:
+        if self.has_room:
             self._listen(descriptor)
         else:
             self._resting.add(descriptor)
@@ -217,11 +230,6 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def _listen(self, descriptor: int) -> None:
         with suppress(OSError):  # the process ends, and accepts nothing more
             self._ready.again(descriptor)
-
-    @property
-    def _has_room(self) -> bool:
-        most: int = self.cfg.worker_connections
-        return len(self._connections) < most
 
     def _attend(self, connection: Connection) -> None:
         """Serve the next request of ``connection`` if it is here, and see what becomes of that."""
@@ -235,24 +243,30 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
                     self._wait_for(connection, self.cfg.keepalive)
             elif not serve(self, connection):
                 self._begin_to_close(connection)
-            elif connection.unreader.buf.getbuffer().nbytes:
-                self._ahead.append(connection)
             else:
-                self._wait_for(connection, self.cfg.keepalive)
+                # The next request may be here already: its turn comes, if answers are taken.
+                is_ahead = connection.unreader.buf.getbuffer().nbytes > 0
+                self._wait_for(connection, self.cfg.keepalive, to_write=is_ahead)
         except Exception as error:  # noqa: BLE001 - the thread goes on with the others
             logger.error("Unexpected %s at %s", type(error).__name__, place_of(error))  # noqa: TRY400
             self._close(connection)
 
-    def _wait_for(self, connection: Connection, seconds: float) -> None:
-        """Leave the connection to whoever gets to know that something came."""
+    def _wait_for(self, connection: Connection, seconds: float, *, to_write: bool = False) -> None:
+        """Leave the connection to whoever gets to know that something came.
+
+        With ``to_write``, that an answer can be sent.
+        """
         seconds = seconds if self.alive or connection.is_closing else min(seconds, _LAST_REQUESTS)
         connection.until = time.monotonic() + seconds
         self._waiting.add(connection)
-        if connection.is_known:
-            self._ready.again(connection.descriptor)
-        else:
-            connection.is_known = True
-            self._ready.add(connection.descriptor)
+        wait = self._ready.again if connection.is_known else self._ready.add
+        connection.is_known = True
+        try:
+            wait(connection.descriptor, to_write=to_write)
+        except OSError:
+            # The main thread may have closed it just now, as its time was over.
+            if self._takes(connection):
+                raise
 
     def _begin_to_close(self, connection: Connection) -> None:
         try:
@@ -265,10 +279,11 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def _drop(self, connection: Connection) -> None:
         """Drop what a caller sends to whom nobody listens; close when they do."""
-        if _received(connection.sock) == b"":
+        seconds = connection.until - time.monotonic()
+        if _received(connection.sock) == b"" or seconds <= 0:
             self._close(connection)
         else:
-            self._wait_for(connection, connection.until - time.monotonic())
+            self._wait_for(connection, seconds)
 
     def _close(self, connection: Connection) -> None:
         # Another one may get its number as soon as it is closed.
@@ -290,8 +305,10 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             arrival.add(piece)
         while not arrival.is_whole():
             if arrival.take_invitation():
-                connection.sock.sendall(_CONTINUE)
-            piece = _received(connection.sock)
+                _tell(connection.sock, _CONTINUE)
+            # Who sends without a pause may not send more than others either.
+            refused = arrival.refusal(patience=_WHOLE)
+            piece = _received(connection.sock) if refused is None else None
             if piece is None:
                 return False
             if not piece:
@@ -311,7 +328,7 @@ class WebWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             refused = refusals.TOO_BUSY
         if refused is None:
             return False
-        _tell(connection.sock, refused)
+        _tell(connection.sock, refused.answer)
         return True
 
     @property
@@ -331,7 +348,7 @@ def _received(sock: socket.socket) -> bytes | None:
         return b""  # the parser comes to know
 
 
-def _tell(sock: socket.socket, refused: refusals.Refused) -> None:
-    """Send the answer as far as the caller takes it without waiting."""
-    with suppress(BlockingIOError):
-        sock.send(refused.answer, socket.MSG_DONTWAIT)
+def _tell(sock: socket.socket, answer: bytes) -> None:
+    """Send the answer as far as the caller is there and takes it without waiting."""
+    with suppress(OSError):
+        sock.send(answer, socket.MSG_DONTWAIT)

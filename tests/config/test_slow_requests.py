@@ -19,6 +19,7 @@ _HEAD = b"POST /asked HTTP/1.1\r\nHost: localhost\r\n"
 _FRAMINGS = {
     "head": (b"", b"Content-Length: 5\r\n\r\nhello"),
     "body": (b"Content-Length: 5\r\n\r\n", b"hello"),
+    "zeros": (b"Content-Length: 00000000000000000005\r\n\r\n", b"hello"),
     "chunks": (b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
 }
 #: Seconds within which an answer is there although others are slow.
@@ -80,6 +81,23 @@ def test_half_a_request_behind_a_whole_one_waits_without_a_thread(server: EchoSe
         assert_answers_at_once(server)
         connection.sendall(b"two")
         assert answer(connection)[1]["body"] == "two"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"Transfer-Encoding: chunked\r\n\r\n3\nabc", b"Content-Length: 99000000\r\n\r\nabc"],
+    ids=["line end", "too large"],
+)
+def test_what_is_not_waited_for_is_not_waited_for_by_who_reads_it(
+    server: EchoServer, broken: bytes
+) -> None:
+    waiting = [connect(server) for _ in range(10)]
+    for connection in waiting:
+        connection.sendall(_HEAD + broken)
+    assert_answers_at_once(server)
+    for connection in waiting:
+        assert connection.recv(1) == b""
+        connection.close()
 
 
 def test_a_large_body_arrives_whole(server: EchoServer) -> None:
