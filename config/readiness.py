@@ -45,9 +45,9 @@ class Readiness(ABC):
 
     @abstractmethod
     def next(self) -> int | None:
-        """Wait for one that has something to read and return it, :data:`END` at the end.
+        """Wait for one that has something to read and return it; :data:`END` at the end.
 
-        None where it was woken (:meth:`wake`).
+        None where :meth:`wake` was called.
         """
 
     def wake(self) -> None:
@@ -91,9 +91,9 @@ if sys.platform == "linux":
             self._epoll.unregister(descriptor)
 
         def next(self) -> int | None:
-            while not (told := self._epoll.poll(maxevents=1)):
-                pass
-            return self._told(told[0][0])
+            for descriptor, _ in self._epoll.poll(maxevents=1):
+                return self._told(descriptor)
+            return None
 
     def _events(*, to_write: bool) -> int:
         return (select.EPOLLOUT if to_write else select.EPOLLIN) | select.EPOLLONESHOT
@@ -122,9 +122,9 @@ else:  # BSD and macOS
             self._change(descriptor, select.KQ_EV_DELETE)
 
         def next(self) -> int | None:
-            while not (told := self._queue.control(None, 1)):
-                pass
-            return self._told(told[0].ident)
+            for event in self._queue.control(None, 1):
+                return self._told(event.ident)
+            return None
 
         def _change(self, descriptor: int, flags: int, kind: int = select.KQ_FILTER_READ) -> None:
             self._queue.control([select.kevent(descriptor, kind, flags)], 0)
