@@ -39,6 +39,7 @@ graceful_timeout = 30
 limit_request_field_size = 16384
 accesslog = None
 errorlog = "-"
+logger_class = "config.server_log.ServerLog"
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 

@@ -358,13 +358,7 @@ LOGGING: dict[str, Any] = {
         "request_id": {"()": "flows_endpoint.request_id.RequestIdFilter"},
         "refused_hosts": {"()": "config.hosts.RefusedHosts"},
     },
-    "formatters": {
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s %(trace_id)s",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        },
-    },
+    "formatters": {"json": {"()": "config.json_lines.formatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

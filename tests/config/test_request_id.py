@@ -7,10 +7,9 @@ import logging
 import re
 
 import pytest
-from django.conf import settings
 from django.test import Client as HttpClient
-from pythonjsonlogger.json import JsonFormatter
 
+from config import json_lines
 from flows_endpoint.models import ExchangeRow
 from flows_endpoint.request_id import RequestIdFilter
 from tenants import trace
@@ -63,12 +62,7 @@ def test_log_lines_are_json_with_the_id(
 
     keep = Keep()
     keep.addFilter(RequestIdFilter())
-    keep.setFormatter(
-        JsonFormatter(
-            settings.LOGGING["formatters"]["json"]["format"],
-            rename_fields=settings.LOGGING["formatters"]["json"]["rename_fields"],
-        )
-    )
+    keep.setFormatter(json_lines.formatter())
     logger = logging.getLogger("sealgate.exchange")
     logger.addHandler(keep)
     try:
