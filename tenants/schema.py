@@ -1,12 +1,13 @@
 """Whether the database has the tables this version of the code was written for.
 
 What stands beside the code is compared with what the database says was applied, by name: that takes
-a query or two and a look into some folders, so every process does it when it starts, and every
-readiness probe.
+a query or two, so every process does it when it starts, and every readiness probe. The folders are
+looked into once a process, which runs the code it began with.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import pkgutil
@@ -62,17 +63,18 @@ def refuse(wrong: str) -> NoReturn:
     raise SystemExit(REFUSED)
 
 
-def _names(config: AppConfig) -> set[str]:
+@functools.cache
+def _names(config: AppConfig) -> frozenset[str]:
     """Return the names of the app's migrations, as Django's loader finds them."""
     module, _ = MigrationLoader.migrations_module(config.label)
     if module is None:
-        return set()
+        return frozenset()
     try:
         package = importlib.import_module(module)
     except ModuleNotFoundError:
-        return set()
+        return frozenset()
     found = pkgutil.iter_modules(getattr(package, "__path__", []))
-    return {item.name for item in found if not item.ispkg and item.name[0] not in "_~"}
+    return frozenset(item.name for item in found if not item.ispkg and item.name[0] not in "_~")
 
 
 def _is_ours(config: AppConfig) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pkgutil
 import signal
 from collections.abc import Iterator
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, connection
@@ -44,6 +46,18 @@ def refusal(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_the_tables_of_this_version() -> None:
     assert schema.mismatch() == ""
     celery._require_tables()
+
+
+def test_the_folders_are_looked_into_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema._names.cache_clear()
+    look = Mock(side_effect=pkgutil.iter_modules)
+    monkeypatch.setattr(pkgutil, "iter_modules", look)
+    assert schema.mismatch() == ""
+    look.assert_called()
+    look.reset_mock()
+    MigrationRecorder.Migration.objects.create(**LATER)
+    assert schema.mismatch() == schema.AHEAD
+    look.assert_not_called()
 
 
 def test_a_migration_that_was_not_applied() -> None:
