@@ -25,7 +25,8 @@ from flows_endpoint.traffic import last_day
 from tenants import key_attention, lifecycle
 from tenants.lifecycle.requests import waiting
 from tenants.management.commands.first_admin import FIRST_NAME, FIRST_PASSWORD
-from tenants.models import ApprovalState, Flow, Key, KeyState
+from tenants.models import ApprovalState, Key, KeyState
+from tenants.schemes_in_use import schemes_in_use
 
 __all__ = ["Tile", "Traffic", "dashboard", "traffic"]
 
@@ -73,18 +74,14 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     if may("flows_endpoint.view_exchangerow"):
         rows = traffic()
         tiles.append(_traffic_tile(rows))
-        charts = _charts([row for row in rows if _is_used(row)])
+        have_flows = schemes_in_use(row.scheme for row in rows if not row.total)
+        charts = _charts([row for row in rows if row.total or row.scheme in have_flows])
     if may("callbacks.view_delivery"):
         tiles += _callback_tiles()
     of_contracts = attention.gathered(request)
     tiles += of_contracts.tiles
     notices += of_contracts.notices
     return {"tiles": tiles, "charts": charts, "notices": notices}
-
-
-def _is_used(row: Traffic) -> bool:
-    """Return whether the contract has requests or flows."""
-    return row.total > 0 or Flow.objects.filter(scheme=row.scheme).exists()
 
 
 def traffic() -> list[Traffic]:

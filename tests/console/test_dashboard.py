@@ -9,12 +9,16 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client as Browser
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from callbacks.models import Delivery
-from console.dashboard import Tile, Traffic, traffic
+from console.dashboard import Tile, Traffic, dashboard, traffic
+from flows_endpoint import attention
 from flows_endpoint.models import ExchangeRow
 from tenants import lifecycle
 from tenants.actors import Actor
@@ -187,6 +191,21 @@ def test_the_charts_have_the_contracts_in_use(flow: Flow, make_flow: Make) -> No
         assert json.loads(chart["data"])["labels"] == ["CitCall", "ISU"]
     # What the side bar has is not said again in other words.
     assert answer.content.decode().count(reverse("admin:tenants_key_changelist")) == 3
+
+
+def test_which_contracts_have_flows_is_asked_once(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "gathered", lambda _: attention.Attention())
+    request = RequestFactory().get("/admin/")
+    request.user = User.objects.create_superuser("root")
+    traffic()
+    with CaptureQueriesContext(connection) as asked:
+        assert dashboard(request)["charts"]
+    about_flows = [
+        query["sql"] for query in asked if "FROM tenants_flow" in query["sql"].replace('"', "")
+    ]
+    assert len(about_flows) == 1
 
 
 def test_without_anything_it_is_calm() -> None:
