@@ -9,9 +9,9 @@ from datetime import timedelta
 from statistics import quantiles
 from typing import Any, Final
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -24,7 +24,13 @@ from callbacks.channels import CALLBACK
 from callbacks.models import Attempt, BreakerState, Delivery, DeliveryState, Endpoint, EndpointState
 from callbacks.operations.endpoints import PERMISSION
 from tenants.actors import Actor
-from tenants.admin.base import BoundedPaginator, RefusedError, UndeletableAdmin, answering
+from tenants.admin.base import (
+    BoundedPaginator,
+    RefusedError,
+    UndeletableAdmin,
+    answering,
+    sent_back,
+)
 
 _DAY: Final = timedelta(days=1)
 #: Attempts looked at for the figures of a day, the newest, and deliveries counted.
@@ -144,9 +150,7 @@ class EndpointAdmin(UndeletableAdmin):
                 request, object_id, form_url, {**context, **(extra_context or {})}
             )
         except RefusedError as refused:
-            for text in refused.messages:
-                messages.error(request, text)
-            return HttpResponseRedirect(request.get_full_path())
+            return sent_back(request, refused, request.get_full_path())
 
     def save_model(
         self,

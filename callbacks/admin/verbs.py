@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from tenants.actors import Actor
-from tenants.admin.base import RefusedError, answering
+from tenants.admin.base import RefusedError, answering, sent_back
 
 
 def press(
@@ -22,6 +22,5 @@ def press(
         with answering():
             messages.success(request, verb(Actor.from_request(request)))
     except RefusedError as refused:
-        for text in refused.messages:
-            messages.error(request, text)
+        return sent_back(request, refused, back)
     return HttpResponseRedirect(back)

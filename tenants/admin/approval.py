@@ -19,7 +19,7 @@ from unfold.decorators import display
 from crypto_schemes.keys import short_fingerprint
 from tenants import key_use
 from tenants.actors import Actor, account_of
-from tenants.admin.base import ListedFilter, ReadOnlyAdmin, RefusedError, answering
+from tenants.admin.base import ListedFilter, ReadOnlyAdmin, RefusedError, answering, sent_back
 from tenants.admin.fresh import needs_fresh
 from tenants.lifecycle import approvals, needs_confirmation
 from tenants.lifecycle.covered import COVERED, changes, covered, fingerprints, what
@@ -154,8 +154,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
                 decide(Actor.from_request(request), row, request.POST.get("note", ""))
             messages.success(request, said.format(title))
         except RefusedError as refused:
-            for text in refused.messages:
-                messages.error(request, text)
+            return sent_back(request, refused, page_of(pk))
         return HttpResponseRedirect(page_of(pk))
 
     # -- what the page shows -----------------------------------------------------------------

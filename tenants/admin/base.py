@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from crypto_schemes.errors import SchemeError
 from tenants.actors import NotAllowedError
@@ -53,6 +53,13 @@ def answering() -> Iterator[None]:
         raise RefusedError([f"{error.what} {error.fix}".rstrip()]) from None
     except ValidationError as error:
         raise RefusedError(list(error.messages)) from None
+
+
+def sent_back(request: HttpRequest, refused: RefusedError, url: str) -> HttpResponse:
+    """Return the way to ``url``, where the page says what ``refused`` does."""
+    for text in refused.messages:
+        messages.error(request, text)
+    return HttpResponseRedirect(url)
 
 
 def no_store(response: HttpResponse) -> HttpResponse:

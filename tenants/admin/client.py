@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.approval import asked_for
-from tenants.admin.base import RefusedError, UndeletableAdmin, answering
+from tenants.admin.base import RefusedError, UndeletableAdmin, answering, sent_back
 from tenants.admin.fresh import NotFreshError, ask_again, needs_fresh, require_fresh
 from tenants.lifecycle import approvals, requests
 from tenants.models import ApprovalRequest, Client, Flow
@@ -78,8 +78,9 @@ class ClientAdmin(UndeletableAdmin):
                 else "No second person is needed.",
             )
         except RefusedError as refused:
-            for text in refused.messages:
-                messages.error(request, text)
+            return sent_back(
+                request, refused, reverse("admin:tenants_client_change", args=[client_id])
+            )
         return HttpResponseRedirect(reverse("admin:tenants_client_change", args=[client_id]))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
@@ -111,7 +112,7 @@ class ClientAdmin(UndeletableAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, context)
         except RefusedError as refused:
-            return _back(request, refused)
+            return sent_back(request, refused, request.get_full_path())
         except NotFreshError:
             return ask_again(request.get_full_path())
 
@@ -162,9 +163,3 @@ def _state(flow: Flow) -> tuple[str, str]:
     if not flow.client.is_enabled:
         return "off with its client", "danger"
     return ("on", "success") if flow.is_enabled else ("off", "danger")
-
-
-def _back(request: HttpRequest, refused: RefusedError) -> HttpResponse:
-    for text in refused.messages:
-        messages.error(request, text)
-    return HttpResponseRedirect(request.get_full_path())

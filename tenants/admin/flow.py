@@ -1,4 +1,4 @@
-"""Flows in the admin: made for a contract, edited, and their keys."""
+"""Flows in the admin: made for a contract, and edited."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
 
 from crypto_schemes import registry
 from crypto_schemes.errors import OptionsError
@@ -27,7 +23,7 @@ from crypto_schemes.scheme import UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor, NotAllowedError
 from tenants.admin.approval import asked_for, guarded_context
-from tenants.admin.base import RefusedError, UndeletableAdmin, answering
+from tenants.admin.base import RefusedError, answering, sent_back
 from tenants.admin.flow_form import (
     FlowForm,
     GuardedFlowForm,
@@ -35,18 +31,18 @@ from tenants.admin.flow_form import (
     fieldsets,
     form_for,
 )
+from tenants.admin.flow_keys import FlowKeyPages
 from tenants.admin.fresh import (
     FORM_SECONDS,
     FRESH_SECONDS,
     NotFreshError,
     ask_again,
     is_fresh,
-    needs_fresh,
     require_fresh,
 )
 from tenants.admin.handover_panel import handover_context
 from tenants.admin.issued import issued_page
-from tenants.admin.key_panel import KEYS, OVERRIDE_PHRASE, place_of, purpose_rows
+from tenants.admin.key_panel import OVERRIDE_PHRASE, purpose_rows
 from tenants.flow_panels import panel_of
 from tenants.lifecycle import IssuedFlow, LifecycleError, approvals
 from tenants.models import ApprovalRequest, Flow
@@ -63,12 +59,8 @@ def _page(flow_id: uuid.UUID) -> str:
     return reverse("admin:tenants_flow_change", args=[flow_id])
 
 
-def _keys(flow_id: uuid.UUID) -> str:
-    return f"{_page(flow_id)}{KEYS}"
-
-
 @admin.register(Flow)
-class FlowAdmin(UndeletableAdmin):
+class FlowAdmin(FlowKeyPages):
     """Integrations: contract first, then its options; keys on the flow's page."""
 
     list_display = ("address", "scheme", "client", "backend", "is_enabled", "created_at")
@@ -77,19 +69,6 @@ class FlowAdmin(UndeletableAdmin):
     search_fields = ("address", "wire_id", "client__slug", "client__name")
     readonly_fields = (*_FIXED, "option_list")
     change_form_template = "admin/tenants/flow_change.html"
-
-    # -- addresses ---------------------------------------------------------------------------
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the addresses of the verbs that make or take a key."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "<uuid:flow_id>/generate/", view(self.generate_view), name="tenants_flow_generate"
-            ),
-            path("<uuid:flow_id>/import/", view(self.import_view), name="tenants_flow_import"),
-            *super().get_urls(),
-        ]
 
     # -- making one --------------------------------------------------------------------------
 
@@ -259,7 +238,7 @@ class FlowAdmin(UndeletableAdmin):
                 request, object_id, form_url, {**context, **(extra_context or {})}
             )
         except RefusedError as refused:
-            return _refused(request, refused, request.get_full_path())
+            return sent_back(request, refused, request.get_full_path())
         except NotFreshError:
             return ask_again(request.get_full_path())
 
@@ -295,78 +274,6 @@ class FlowAdmin(UndeletableAdmin):
             return super().response_change(request, obj)
         messages.success(request, asked_for(asked))
         return HttpResponseRedirect(_page(obj.pk))
-
-    # -- keys --------------------------------------------------------------------------------
-
-    @method_decorator(require_POST)
-    @needs_fresh(_keys)
-    def generate_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
-        """Make the next version of a key and show once what the partner needs of it."""
-        flow = self._flow(request, flow_id)
-        purpose, version = request.POST.get("purpose", ""), request.POST.get("version", "")
-        try:
-            with answering():
-                issued = lifecycle.generate_key(
-                    Actor.from_request(request),
-                    flow,
-                    purpose,
-                    version=int(version) if version.isdecimal() and len(version) < 10 else 0,
-                    expires_at=lifecycle.read_expiry(request.POST.get("expires", "")),
-                )
-        except RefusedError as refused:
-            return _refused(request, refused, place_of(flow_id, purpose))
-        spec = flow.contract.purpose(purpose)
-        title = f"{issued.key.title} is {issued.key.state}"
-        if not issued.secret:
-            messages.success(request, f"{title}.")
-            return HttpResponseRedirect(place_of(flow_id, purpose))
-        secret = {spec.credential_name: issued.secret}
-        return issued_page(
-            request,
-            self.admin_site,
-            flow,
-            title=title,
-            credentials=None if spec.for_own_service else secret,
-            own_service=secret if spec.for_own_service else None,
-            keys=[issued.key],
-        )
-
-    @method_decorator(require_POST)
-    @method_decorator(sensitive_post_parameters("text", "passphrase"))
-    @needs_fresh(_keys)
-    def import_view(self, request: HttpRequest, flow_id: uuid.UUID) -> HttpResponse:
-        """Take a secret that was made elsewhere. It is not shown again."""
-        flow = self._flow(request, flow_id)
-        said = request.POST
-        purpose = said.get("purpose", "")
-        try:
-            with answering():
-                material = lifecycle.read_text(
-                    flow, purpose, said.get("text", ""), said.get("passphrase", "")
-                )
-                expires_at = lifecycle.read_expiry(said.get("expires", ""))
-                done = approvals.do_or_ask(
-                    Actor.from_request(request),
-                    lambda actor: lifecycle.import_key(
-                        actor, flow, purpose, material, expires_at=expires_at
-                    ),
-                    reason=said.get("reason", ""),
-                    material=material,
-                )
-        except RefusedError as refused:
-            return _refused(request, refused, place_of(flow_id, purpose))
-        messages.success(
-            request,
-            asked_for(done)
-            if isinstance(done, ApprovalRequest)
-            else f"{done.title} is imported and {done.state}.",
-        )
-        return HttpResponseRedirect(place_of(flow_id, purpose))
-
-    def _flow(self, request: HttpRequest, flow_id: uuid.UUID) -> Flow:
-        if not request.user.has_perm("tenants.add_key"):
-            raise PermissionDenied
-        return get_object_or_404(Flow, pk=flow_id)
 
     # -- what the page shows -----------------------------------------------------------------
 
@@ -430,9 +337,3 @@ def _latest(flow: Flow, request: HttpRequest) -> dict[str, Any]:
         "deliveries": deliveries,
         "endpoints": list(endpoints.values()) if may_see("callbacks.view_endpoint") else [],
     }
-
-
-def _refused(request: HttpRequest, refused: RefusedError, url: str) -> HttpResponse:
-    for text in refused.messages:
-        messages.error(request, text)
-    return HttpResponseRedirect(url)

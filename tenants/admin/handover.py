@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering, no_store
+from tenants.admin.base import ReadOnlyAdmin, RefusedError, answering, no_store, sent_back
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.handover_panel import contents, standing, with_keys
 from tenants.lifecycle import LifecycleError, approvals
@@ -92,7 +92,7 @@ class HandOverAdmin(ReadOnlyAdmin):
                     material=lifecycle.digest_of(token).encode("ascii"),
                 )
         except RefusedError as refused:
-            return _refused(request, refused, _flow_page(flow_id))
+            return sent_back(request, refused, _flow_page(flow_id))
         is_asked = isinstance(made, ApprovalRequest)
         context = {
             **self.admin_site.each_context(request),
@@ -121,7 +121,7 @@ class HandOverAdmin(ReadOnlyAdmin):
             with answering():
                 lifecycle.withdraw_handover(Actor.from_request(request), handover)
         except RefusedError as refused:
-            return _refused(request, refused, back)
+            return sent_back(request, refused, back)
         messages.success(request, "The link is withdrawn. It opens nothing any more.")
         return HttpResponseRedirect(back)
 
@@ -165,9 +165,3 @@ def _lifetime(request: HttpRequest) -> timedelta:
         return lifecycle.DEFAULT_LIFETIME
     # What is no number of hours is refused with the same words as too many of them.
     return timedelta(hours=int(hours) if hours.isdecimal() and len(hours) < 5 else 0)
-
-
-def _refused(request: HttpRequest, refused: RefusedError, url: str) -> HttpResponse:
-    for text in refused.messages:
-        messages.error(request, text)
-    return HttpResponseRedirect(url)

@@ -24,7 +24,7 @@ from unfold.decorators import display
 from tenants import lifecycle
 from tenants.actors import Actor
 from tenants.admin.approval import asked_for
-from tenants.admin.base import RefusedError, answering
+from tenants.admin.base import RefusedError, answering, sent_back
 from tenants.admin.confirm_use import confirm_page
 from tenants.admin.fresh import needs_fresh
 from tenants.admin.key_filters import LastUseFilter, PurposeFilter, SchemeFilter
@@ -242,8 +242,7 @@ class KeyAdmin(LongListAdmin):
         except UseNotConfirmedError as asked:
             return confirm_page(request, self.admin_site, key, verb, asked)
         except RefusedError as refused:
-            for text in refused.messages:
-                messages.error(request, text)
+            return sent_back(request, refused, place_of(key.flow_id, key.purpose))
         return HttpResponseRedirect(place_of(key.flow_id, key.purpose))
 
     def public_view(self, request: HttpRequest, key_id: uuid.UUID) -> HttpResponse:
