@@ -180,6 +180,7 @@ if env.bool("SEALGATE_BEHIND_TLS_PROXY", default=TLS):
 # Probes come from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if TLS else []
+CSRF_FAILURE_VIEW = "config.forbidden.unproven"
 X_FRAME_OPTIONS = "DENY"
 
 # Bodies are bounded per protocol by the pipeline; this is the outermost wall.

@@ -50,5 +50,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *(pattern for module in _protocols for pattern in getattr(module, "fallback_urlpatterns", [])),
 ]
 handler400 = "config.health.bad_request"
+handler403 = "config.forbidden.forbidden"
 handler404 = "config.health.not_found"
 handler500 = "config.health.server_error"

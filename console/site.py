@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.sites import UnfoldAdminSite
+
+_OUTSIDE: Final = "unfold/layouts/unauthenticated.html"
+_NOT_PRESSED: Final = (
+    "Nothing was done: this address is where a button sends to, and shows nothing by itself. Go to "
+    "the page with the button, and press it again."
+)
 
 
 class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no types
@@ -32,6 +42,49 @@ class SealgateSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme has no t
         from console.second_factor import is_missing  # noqa: PLC0415 - models load later
 
         return bool(super().has_permission(request)) and not is_missing(request)
+
+    def admin_view(
+        self,
+        view: Callable[..., HttpResponse],
+        cacheable: bool = False,  # noqa: FBT001 - Django's signature
+    ) -> Callable[..., HttpResponse]:
+        """Return ``view`` for who may enter; an address that only takes a button says so."""
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def serve(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            answer: HttpResponse = guarded(request, *args, **kwargs)
+            if answer.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+                return answer
+            # Who signs in again after pressing a button is led here, by GET.
+            page = self.refused(request, "Press the button again", [_NOT_PRESSED], 405)
+            page["Allow"] = answer["Allow"]
+            return page
+
+        return serve
+
+    def refused(
+        self, request: HttpRequest, title: str, lines: Sequence[str], status: int
+    ) -> HttpResponse:
+        """Say what was refused and what to do, in the theme; to who is not inside, outside of it.
+
+        A button leads back to the page of ours that the browser came from.
+        """
+        came_from, host = request.headers.get("Referer", ""), request.get_host()
+        is_ours = url_has_allowed_host_and_scheme(
+            came_from, {host}, require_https=request.is_secure()
+        )
+        is_inside = self.has_permission(request)
+        context = {
+            **(self.each_context(request) if is_inside else {}),
+            "layout": "admin/base_site.html" if is_inside else _OUTSIDE,
+            "is_inside": is_inside,
+            "title": title,
+            "lines": lines,
+            "back": came_from if is_ours else "",
+        }
+        page = render_to_string("admin/console/refused.html", context, request)
+        return HttpResponse(page, status=status)
 
     def not_found(self, request: HttpRequest) -> HttpResponse:
         """Say that there is nothing at the address, in the theme; for who may enter."""

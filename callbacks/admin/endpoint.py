@@ -113,6 +113,20 @@ class EndpointAdmin(UndeletableAdmin):
             *super().get_urls(),
         ]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
+        """Return the sections; who may only look reads the waits as others type them."""
+        if self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        (_, standing), (title, settings) = self.fieldsets
+        fields = [name if name != "schedule" else "waits" for name in settings["fields"]]
+        return [(None, standing), (title, {"fields": fields})]
+
+    @admin.display(description="Waits, in seconds")
+    def waits(self, endpoint: Endpoint) -> str:
+        """Return the waits, for who may only look."""
+        typed = ", ".join(map(str, endpoint.schedule))
+        return typed or "The usual: twelve waits over three days"
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Have the waits typed as seconds in one line."""
         if db_field.name != "schedule":
