@@ -18,6 +18,7 @@ class ConsoleConfig(AppConfig):
         for model, one, many in (("user", "person", "people"), ("group", "role", "roles")):
             meta = apps.get_model("auth", model)._meta
             meta.verbose_name, meta.verbose_name_plural = one, many
+        apps.get_model("tenants", "auditentry")._meta.verbose_name_plural = "audit trail"
         apps.get_model("auth", "user")._meta.get_field("groups").verbose_name = "roles"
 
         from axes.signals import user_locked_out  # noqa: PLC0415 - models load later

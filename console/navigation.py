@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -13,9 +13,11 @@ from flows_endpoint import attention
 from tenants.actors import account_of
 from tenants.lifecycle.approvals import DECIDE
 from tenants.lifecycle.requests import waiting
+from tenants.schemes_in_use import schemes_in_use
 
+_Group = tuple[str, tuple[tuple[str, str, str, str], ...]]
 #: Group, then title, icon (Material Symbols), admin model, permission.
-_GROUPS: Final = (
+_GROUPS: Final[tuple[_Group, ...]] = (
     (
         "Partners",
         (
@@ -78,14 +80,50 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     for name, icon, model, permission in items
                 ],
             }
-            for title, items in (*_GROUPS[:-1], *_groups_of_contracts(), *_GROUPS[-1:])
+            for title, items in (*_GROUPS[:-1], *_groups_of_contracts(_in_use()), *_GROUPS[-1:])
         ),
     ]
 
 
-def _groups_of_contracts() -> Iterator[tuple[str, list[tuple[str, str, str, str]]]]:
-    for title, links in attention.groups().items():
-        yield title, [(link.title, link.icon, link.model, link.permission) for link in links]
+def grouped(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return Django's list of apps and their models by the groups of the side bar.
+
+    So the search finds a list under the words beside it. What is not in the side bar stays where
+    it was.
+    """
+    groups = (*_GROUPS, *_groups_of_contracts(attention.groups()))
+    place = {model: title for title, items in groups for _, _, model, _ in items}
+    found: dict[str, list[dict[str, Any]]] = {title: [] for title, _ in groups}
+    others = []
+    for app in apps:
+        left: list[dict[str, Any]] = []
+        for model in app["models"]:
+            group = place.get(_name(model))
+            (found[group] if group else left).append(model)
+        if left:
+            others.append(app | {"models": left})
+    return [{"name": title, "models": found[title]} for title in found if found[title]] + others
+
+
+def _name(model: Mapping[str, Any]) -> str:
+    """Return a model of Django's list as the groups name it."""
+    meta = model["model"]._meta
+    return f"{meta.app_label}_{meta.model_name}"
+
+
+def _in_use() -> Mapping[str, attention.Group]:
+    """Return the groups of contracts that have flows: nothing begins in one of the others."""
+    groups = attention.groups()
+    have_flows = schemes_in_use({group.scheme for group in groups.values()})
+    return {title: group for title, group in groups.items() if group.scheme in have_flows}
+
+
+def _groups_of_contracts(groups: Mapping[str, attention.Group]) -> Iterator[_Group]:
+    for title, group in groups.items():
+        yield (
+            title,
+            tuple((link.title, link.icon, link.model, link.permission) for link in group.links),
+        )
 
 
 def account(request: HttpRequest) -> list[dict[str, Any]]:

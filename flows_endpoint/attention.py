@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from django.apps import apps
 from django.http import HttpRequest
 
 
@@ -48,20 +49,38 @@ class Link:
     permission: str
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The links of the contract ``scheme``."""
+
+    scheme: str
+    links: Sequence[Link]
+
+
 _sources: dict[str, Callable[[HttpRequest], Attention]] = {}
-_links: dict[str, Sequence[Link]] = {}
+_groups: dict[str, Group] = {}
 
 
 def register(
-    group: str, source: Callable[[HttpRequest], Attention], links: Sequence[Link] = ()
+    title: str,
+    scheme: str,
+    source: Callable[[HttpRequest], Attention],
+    links: Sequence[Link] = (),
 ) -> None:
-    """Ask ``source`` whenever the first page is shown, and show ``links`` under ``group``."""
-    _sources[group], _links[group] = source, links
+    """Ask ``source`` whenever the first page is shown; show ``links`` as the group ``title``.
+
+    The lists they lead to are called as they are.
+    """
+    _sources[title], _groups[title] = source, Group(scheme, links)
+    for link in links:
+        app, _, model = link.model.rpartition("_")
+        name = f"{link.title[0].lower()}{link.title[1:]}"
+        apps.get_model(app, model)._meta.verbose_name_plural = name  # migrations look elsewhere
 
 
-def groups() -> dict[str, Sequence[Link]]:
+def groups() -> dict[str, Group]:
     """Return the links of the contracts, by the title of their group."""
-    return {title: links for title, links in _links.items() if links}
+    return {title: group for title, group in _groups.items() if group.links}
 
 
 def gathered(request: HttpRequest) -> Attention:

@@ -25,7 +25,7 @@ class WhatsappFlowsConfig(AppConfig):
         from tenants import flow_panels  # noqa: PLC0415
 
         channels.register(WhatsappChannel())
-        attention.register("WhatsApp", overview.attention, overview.LINKS)
+        attention.register("WhatsApp", self.label, overview.attention, overview.LINKS)
         flow_panels.register("whatsapp_flows", panel.panel)
 
         housekeeping.register("whatsapp_flows.steps", steps.forget_expired)

@@ -26,6 +26,8 @@ class VerbFilter(ListedFilter):
 class AuditEntryAdmin(LongListAdmin):
     """Who did what, to look at."""
 
+    #: What is counted below the list, whose name is *Audit trail*.
+    counted = "audit entries"
     list_display = ("id", "when", "actor", "verb", "about", "reason", "request_id")
     list_filter = (FlowFilter, SinceFilter, VerbFilter)
     list_select_related = ("client", "flow", "key")

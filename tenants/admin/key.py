@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -222,6 +222,20 @@ class KeyAdmin(LongListAdmin):
             path("<uuid:key_id>/do/<slug:verb>/", view(self.verb_view), name="tenants_key_verb"),
             *super().get_urls(),
         ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Serve the page of a version, under its name for people."""
+        key = self.get_object(request, object_id)
+        context = {} if key is None else {"subtitle": key.title}
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
 
     @method_decorator(require_POST)
     @needs_fresh(lambda key_id, verb: _place(key_id))
