@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
@@ -39,11 +40,17 @@ class PartnerBundle:
     credentials: Mapping[str, str] = field(repr=False)
     extra: tuple[Extra, ...] = field(repr=False)
 
-    def as_json(self, flow: Flow) -> str:
-        """Return all of it, and where it is used, as the one JSON object that partners get."""
+    def document(self, flow: Flow) -> dict[str, Any]:
+        """Return all of it, and where it is used: the one object that partners get.
+
+        Raises OptionsError.
+        """
         everything = {**self.credentials, **{item.name: item.value for item in self.extra}}
-        document = {"scheme": flow.scheme, "url": url_of(flow), "credentials": everything}
-        return json.dumps(document, indent=2, ensure_ascii=False)
+        return {"scheme": flow.scheme, "url": url_of(flow), "credentials": everything}
+
+    def as_json(self, flow: Flow) -> str:
+        """Return :meth:`document` as text. Raises OptionsError."""
+        return json.dumps(self.document(flow), indent=2, ensure_ascii=False)
 
 
 def url_of(flow: Flow) -> str:

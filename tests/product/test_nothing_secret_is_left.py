@@ -161,7 +161,7 @@ def _needles(
     for row in inside["internal"] + inside["factors"] + inside["bodies"] + inside["answers"]:
         found[row["name"]] = forms(bytes.fromhex(row["hex"]))
     for flow in flows:
-        for name, value in flow["credentials"].items():
+        for name, value in (flow["credentials"] | flow["own_service"]).items():
             if name not in PUBLIC and not value.startswith("-----BEGIN PUBLIC"):
                 found[f"{name} of {flow['scheme']}"] = forms_of_text(value)
     for name in ("password", "wrong_password", "new_password", "app_secret", "passphrase"):

@@ -10,12 +10,14 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import ManagementUtility
 from django.db import connections
 
 from crypto_schemes import registry
 from crypto_schemes.ciphers import rsa
-from tenants import at_rest
+from tenants import at_rest, lifecycle
+from tenants.actors import Actor
 from tenants.lifecycle import IssuedFlow
 from tenants.models import AuditEntry, Client, Flow, Key, KeyringEpoch
 from tests.support.bundles import BUNDLES
@@ -91,7 +93,7 @@ def refused(provision: Callable[..., Done]) -> Callable[..., str]:
 def test_the_report_of_each_contract(provision: Callable[..., Done], scheme: str) -> None:
     report = provision(scheme, "--client", "acme", "--json").report
     flow = Flow.objects.get()
-    assert list(report) == ["client", "flow", "scheme", "address", "path", "credentials"]
+    assert list(report) == ["client", "flow", "address", "path", "scheme", "url", "credentials"]
     assert report["client"] == "acme" == Client.objects.get().slug
     assert report["flow"] == str(flow.pk)
     assert (report["scheme"], report["address"]) == (scheme, flow.address)
@@ -107,6 +109,21 @@ def test_the_report_of_each_contract(provision: Callable[..., Done], scheme: str
             "flynn": "/authenticate-with-secrets",
         }[scheme]
     )
+
+
+@pytest.mark.parametrize("scheme", registry.NAMES)
+def test_what_is_for_the_partner_is_what_a_hand_over_gives(
+    provision: Callable[..., Done], actor: Actor, scheme: str
+) -> None:
+    given = ("--callback-secret", "--upstream-secret", "--json")
+    report = provision(scheme, "--client", "acme", *given).report
+    flow = Flow.objects.get()
+    link = lifecycle.create_handover(actor, flow)
+    opened = lifecycle.open_handover(link.token, address="127.0.0.1", request_id="")
+    for_partner = {name: report[name] for name in ("scheme", "url", "credentials")}
+    assert for_partner == json.loads(opened.bundle.as_json(flow))
+    assert report["url"] == settings.PUBLIC_URL + report["path"]
+    assert list(report["own_service"]) == ["upstream_signing"]
 
 
 @pytest.mark.parametrize("scheme", registry.NAMES)
@@ -170,13 +187,11 @@ def test_every_argument_reaches_the_flow(provision: Callable[..., Done]) -> None
 def test_the_secret_for_the_own_service_is_given_when_asked_for(
     provision: Callable[..., Done],
 ) -> None:
-    credentials = provision("citcall", "--client", "acme", "--upstream-secret", "--json").report[
-        "credentials"
-    ]
+    report = provision("citcall", "--client", "acme", "--upstream-secret", "--json").report
     key = Flow.objects.get().keys.get(purpose="upstream_signing")
     stored = at_rest.open_sealed(key.material, key.at_rest_context).decode()
-    assert list(credentials) == ["userid", "api_key", "upstream_signing"]
-    assert credentials["upstream_signing"] == stored
+    assert list(report["credentials"]) == ["userid", "api_key"]
+    assert report["own_service"] == {"upstream_signing": stored}
 
 
 def test_people_read_which_secret_is_not_for_the_partner(provision: Callable[..., Done]) -> None:

@@ -1,7 +1,8 @@
 """Make a flow, and its client where there is none, from the command line.
 
 For automation: with ``--json`` standard output carries exactly one JSON object, and nothing
-at all when the command fails.
+at all when the command fails. Its members ``scheme``, ``url`` and ``credentials`` are the object
+that partners get from a hand-over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import IO, Any, cast
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +23,7 @@ from crypto_schemes.json_text import JSONTextError
 from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants import lifecycle
 from tenants.actors import Actor
-from tenants.lifecycle import IssuedFlow
+from tenants.lifecycle import IssuedFlow, PartnerBundle
 from tenants.management.refusals import as_command_errors
 from tenants.models import Backend, Client
 
@@ -81,8 +81,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--upstream-secret",
             action="store_true",
-            help="Add upstream_signing to the credentials: what calls to your own service are "
-            "signed with. It is for that service, never for the partner.",
+            help="Add upstream_signing: what calls to your own service are signed with. It is for "
+            "that service, never for the partner.",
         )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
@@ -162,18 +162,16 @@ def _report(
     issued: IssuedFlow, *, with_callback_secret: bool, with_upstream_secret: bool
 ) -> dict[str, Any]:
     flow = issued.flow
-    credentials = dict(issued.credentials)
-    if with_callback_secret:
-        credentials[CALLBACK_SIGNING.credential_name] = issued.callback_secret
-    if with_upstream_secret:
-        credentials[UPSTREAM_SIGNING.credential_name] = issued.upstream_secret
+    left_out = "" if with_callback_secret else CALLBACK_SIGNING.credential_name
+    extra = tuple(item for item in issued.extra if item.name != left_out)
+    own = {UPSTREAM_SIGNING.credential_name: issued.upstream_secret}
     return {
         "client": flow.client.slug,
         "flow": str(flow.pk),
-        "scheme": flow.scheme,
         "address": flow.address,
         "path": flow.main_path,
-        "credentials": credentials,
+        **PartnerBundle(credentials=issued.credentials, extra=extra).document(flow),
+        **({"own_service": own} if with_upstream_secret else {}),
     }
 
 
@@ -183,18 +181,17 @@ def _show(report: Mapping[str, Any], console: Console) -> None:
     table.add_column(overflow="fold")
     for name in ("client", "flow", "scheme", "address"):
         table.add_row(name, Text(report[name]))
-    table.add_row("URL", Text(settings.PUBLIC_URL + report["path"]))
+    table.add_row("URL", Text(report["url"]))
     console.print(table)
-    credentials = dict(report["credentials"])
-    own = credentials.pop(UPSTREAM_SIGNING.credential_name, "")
     console.print("\n[bold]Credentials, shown this once.[/bold] Hand them over safely.")
-    for name, value in credentials.items():
+    for name, value in report["credentials"].items():
         _show_secret(name, value, console)
-    if own:
+    if own := report.get("own_service"):
         console.print(
             "\n[bold]For your own service, shown this once.[/bold] It is not for the partner."
         )
-        _show_secret(UPSTREAM_SIGNING.credential_name, own, console)
+        for name, value in own.items():
+            _show_secret(name, value, console)
 
 
 def _show_secret(name: str, value: str, console: Console) -> None:
