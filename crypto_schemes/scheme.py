@@ -179,6 +179,10 @@ class Scheme(ABC, Generic[OptionsT]):
         """Return stored material as a partner receives it. Raises KeyMaterialError."""
         return material_to_text(spec, stored)
 
+    def written_name(self, spec: PurposeSpec, options: OptionsT) -> str:
+        """Return the name under which :meth:`material_to_text` is handed over."""
+        return spec.credential_name
+
     def material_from_text(
         self, spec: PurposeSpec, text: str, options: OptionsT, passphrase: str = ""
     ) -> bytes:

@@ -102,6 +102,12 @@ class IsuScheme(Scheme[IsuOptions]):
             return key_to_text(stored, options)
         return super().material_to_text(spec, stored, options)
 
+    def written_name(self, spec: PurposeSpec, options: IsuOptions) -> str:
+        """Return the name, which for AES keys says how they are written, such as aes_key_hex."""
+        if spec.kind is Kind.AES:
+            return f"{spec.credential_name.removesuffix('base64')}{options.key_encoding}"
+        return spec.credential_name
+
     def material_from_text(
         self, spec: PurposeSpec, text: str, options: IsuOptions, passphrase: str = ""
     ) -> bytes:

@@ -61,10 +61,10 @@ class FlowKeyPages(UndeletableAdmin):
             return sent_back(request, refused, place_of(flow_id, purpose))
         spec = flow.contract.purpose(purpose)
         title = f"{issued.key.title} is {issued.key.state}"
-        if not issued.secret:
+        if issued.handed is None:
             messages.success(request, f"{title}.")
             return HttpResponseRedirect(place_of(flow_id, purpose))
-        secret = {spec.credential_name: issued.secret}
+        secret = issued.handed.members
         return issued_page(
             request,
             self.admin_site,

@@ -9,19 +9,36 @@ from typing import Any
 
 from django.conf import settings
 
+from crypto_schemes import keys
 from crypto_schemes.keys import PurposeSpec
+from crypto_schemes.options import Options
 from tenants.models import Flow
 
 
 @dataclass(frozen=True, slots=True)
 class HandedText:
     """One secret as text: ``plain`` as every contract writes it (AES in base64, RSA as the PEM of
-    the public half), ``written`` as the options of this flow have it.
+    the public half), ``written`` as the options of this flow have it, and the name of that.
     """
 
     spec: PurposeSpec
     plain: str = field(repr=False)
     written: str = field(repr=False)
+    written_name: str
+
+    @property
+    def members(self) -> dict[str, str]:
+        """Return it under a name for each way it is written."""
+        return {self.spec.credential_name: self.plain, self.written_name: self.written}
+
+
+def text_of(flow: Flow, spec: PurposeSpec, material: bytes, options: Options) -> HandedText:
+    """Return ``material`` as it is handed over under ``options``. Raises KeyMaterialError."""
+    name = flow.contract.written_name(spec, options)
+    written = flow.contract.material_to_text(spec, material, options)
+    is_plain = name == spec.credential_name
+    plain = written if is_plain else keys.material_to_text(spec, material)
+    return HandedText(spec=spec, plain=plain, written=written, written_name=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +88,7 @@ def bundle_of(flow: Flow, texts: Iterable[HandedText]) -> PartnerBundle:
     known = set(credentials.values())
     extra = tuple(
         Extra(
-            # A key in another writing than its member's needs another name.
-            name=text.spec.credential_name if text.written == text.plain else text.spec.name,
+            name=text.written_name,
             title=text.spec.title,
             value=text.written,
         )

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
-from crypto_schemes import keys
 from crypto_schemes.scheme import CALLBACK_SIGNING, UPSTREAM_SIGNING
 from tenants.actors import Actor
 from tenants.addresses import make_address
@@ -24,7 +23,7 @@ from tenants.lifecycle.base import (
     one_line,
     touch,
 )
-from tenants.lifecycle.bundles import Extra, HandedText, bundle_of
+from tenants.lifecycle.bundles import Extra, bundle_of
 from tenants.lifecycle.clients import save_new
 from tenants.lifecycle.keys import IssuedKey, first_materials, issue
 from tenants.models import Backend, Client, Flow, KeyState
@@ -106,18 +105,15 @@ def create_flow(
         )
         touch(flow.pk)
         flow.refresh_from_db(fields=["changed_epoch"])
-    plain = {spec.name: keys.material_to_text(spec, material) for spec, material in materials}
-    texts = [
-        HandedText(spec=spec, plain=plain[spec.name], written=item.secret)
-        for (spec, _), item in zip(materials, issued, strict=True)
-    ]
+    texts = [item.handed for item in issued if item.handed]
+    written = {text.spec.name: text.written for text in texts}
     bundle = bundle_of(flow, texts)
     return IssuedFlow(
         flow=flow,
         credentials=bundle.credentials,
         extra=bundle.extra,
-        callback_secret=plain[CALLBACK_SIGNING.name],
-        upstream_secret=plain[UPSTREAM_SIGNING.name],
+        callback_secret=written[CALLBACK_SIGNING.name],
+        upstream_secret=written[UPSTREAM_SIGNING.name],
         keys=issued,
     )
 

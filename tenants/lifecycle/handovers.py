@@ -18,14 +18,20 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from crypto_schemes import keys as key_material
 from crypto_schemes.keys import Kind
 from tenants.actors import Actor
 from tenants.clearance import Intent
 from tenants.key_material import open_material
 from tenants.lifecycle import second_person
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow
-from tenants.lifecycle.bundles import HandedText, PartnerBundle, bundle_of, is_for_partner, url_of
+from tenants.lifecycle.bundles import (
+    HandedText,
+    PartnerBundle,
+    bundle_of,
+    is_for_partner,
+    text_of,
+    url_of,
+)
 from tenants.lifecycle.handover_tokens import digest_of, is_token, link_of, new_token
 from tenants.models import Flow, HandOver, HandOverState, Key, KeyState
 
@@ -270,12 +276,11 @@ def _bundle(flow: Flow, covered: Sequence[Key]) -> PartnerBundle:
     for key in covered:
         spec = flow.contract.purpose(key.purpose)
         if spec.kind is Kind.RSA:
-            plain = written = key.public_pem
+            # The public half is at hand: nothing needs to be opened.
+            pem, name = key.public_pem, spec.credential_name
+            texts.append(HandedText(spec=spec, plain=pem, written=pem, written_name=name))
         else:
-            material = open_material(key)
-            plain = key_material.material_to_text(spec, material)
-            written = flow.contract.material_to_text(spec, material, options)
-        texts.append(HandedText(spec=spec, plain=plain, written=written))
+            texts.append(text_of(flow, spec, open_material(key), options))
     return bundle_of(flow, texts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from tenants.clearance import Intent
 from tenants.lifecycle import second_person
 from tenants.lifecycle.barrier import require_loaded
 from tenants.lifecycle.base import LifecycleError, audit, lock_flow, lock_keys, one_line, touch
+from tenants.lifecycle.bundles import HandedText, text_of
 from tenants.lifecycle.confirmation import require_confirmed_use
 from tenants.lifecycle.expiry import check_expiry
 from tenants.lifecycle.transitions import TRANSITION, end, facts, guard
@@ -40,12 +41,17 @@ _SMALLEST_EXPONENT: Final = 65_537
 class IssuedKey:
     """A key version just made, with the one chance to see a symmetric secret.
 
-    ``secret`` is the text to hand over: the token, the AES key as the contract's options write
-    it, or the PEM of a public key; empty where nothing is handed over.
+    ``handed`` is the text to hand over: the token, the AES key, or the PEM of a public key; None
+    where nothing is handed over.
     """
 
     key: Key
-    secret: str = field(repr=False)
+    handed: HandedText | None
+
+    @property
+    def secret(self) -> str:
+        """Return the text as the contract's options write it; empty where there is none."""
+        return self.handed.written if self.handed else ""
 
 
 def generate_key(
@@ -299,8 +305,8 @@ def issue(
     key = _new_row(flow, spec, material, state, expires_at)
     _insert(key)
     audit(actor, "key.generate", key=key, after=facts(key))
-    secret = flow.contract.material_to_text(spec, material, _options(flow)) if spec.shared else ""
-    return IssuedKey(key=key, secret=secret)
+    handed = text_of(flow, spec, material, _options(flow)) if spec.shared else None
+    return IssuedKey(key=key, handed=handed)
 
 
 def _options(flow: Flow) -> Options:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -197,3 +199,30 @@ def test_no_filter_spells_out_what_no_page_shows(
     url = reverse("admin:tenants_key_changelist")
     assert administrator.get(url, {lookup: "0"}).status_code == 400
     assert administrator.get(url, {"state__exact": "active"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("purpose", "name", "encoding"),
+    [
+        ("isu_aes", "aes_key", "hex"),
+        ("isu_aes", "aes_key", "utf8"),
+        ("isu_payload_aes", "aes_payload_key", "hex"),
+    ],
+)
+def test_a_new_key_is_named_by_how_it_is_written(
+    administrator: Browser, make_flow: Make, purpose: str, name: str, encoding: str
+) -> None:
+    flow = make_flow("isu", options={"key_encoding": encoding}).flow
+    answer = administrator.post(
+        reverse("admin:tenants_flow_generate", args=[flow.pk]),
+        {"purpose": purpose, "version": str(flow.keys.filter(purpose=purpose).count() + 1)},
+    )
+    key = flow.keys.filter(purpose=purpose).latest("version")
+    stored = at_rest.open_sealed(key.material, key.at_rest_context)
+    written = stored.hex() if encoding == "hex" else stored.decode()
+    assert answer.context["credentials"] == {
+        f"{name}_base64": base64.b64encode(stored).decode(),
+        f"{name}_{encoding}": written,
+    }
+    given = json.loads(answer.context["credentials_json"])["credentials"]
+    assert given == answer.context["credentials"]

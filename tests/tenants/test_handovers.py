@@ -67,9 +67,9 @@ def test_a_key_in_the_partners_own_writing_is_shown_beside_the_common_one(
     bundle = open_(lifecycle.create_handover(actor, made.flow).token).bundle
     assert bundle.credentials == made.credentials
     written = {item.name: item.value for item in bundle.extra}
-    assert list(written) == ["isu_aes", "callback_signing"]
+    assert list(written) == ["aes_key_hex", "callback_signing"]
     key = made.flow.keys.get(purpose="isu_aes")
-    assert written["isu_aes"] == at_rest.open_sealed(key.material, key.at_rest_context).hex()
+    assert written["aes_key_hex"] == at_rest.open_sealed(key.material, key.at_rest_context).hex()
 
 
 def test_a_staged_version_is_handed_over_before_the_active_one(flow: Flow, actor: Actor) -> None:

@@ -126,6 +126,15 @@ def test_what_is_for_the_partner_is_what_a_hand_over_gives(
     assert list(report["own_service"]) == ["upstream_signing"]
 
 
+def test_a_key_in_the_partners_own_writing_is_among_the_credentials(
+    provision: Callable[..., Done],
+) -> None:
+    given = provision("isu", "--client", "acme", "--option", "key_encoding=hex", "--json").report
+    assert list(given["credentials"]) == [*BUNDLES["isu"], "aes_key_hex"]
+    key = base64.b64decode(given["credentials"]["aes_key_base64"])
+    assert given["credentials"]["aes_key_hex"] == key.hex()
+
+
 @pytest.mark.parametrize("scheme", registry.NAMES)
 def test_the_credentials_are_the_stored_keys(provision: Callable[..., Done], scheme: str) -> None:
     credentials = provision(scheme, "--client", "acme", "--json").report["credentials"]
