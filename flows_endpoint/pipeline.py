@@ -189,16 +189,20 @@ def _walk(protocol: Protocol, exchange: Exchange, request: HttpRequest) -> HttpR
     backend = backend_of(flow, protocol.sandbox)
     exchange.in_transaction = protocol.is_transaction(exchange, opened, backend)
     claim: Claim | None = None
+    is_done = False
     try:
         with transaction.atomic() if exchange.in_transaction else nullcontext():
             claim = protocol.once(exchange, flow, opened)
             answer = protocol.handle(exchange, flow, opened, backend)
+            # Of what is done elsewhere nobody knows: an error leaves it to the partner.
+            is_done = backend.atomic and not exchange.in_transaction
             reply = protocol.seal(exchange, flow, opened, answer)
         if claim is not None:
             claim.confirm()
     except BaseException:
-        # A row written inside the transaction is gone with it and may be another's by now.
-        if claim is not None and (claim.in_redis or not exchange.in_transaction):
+        # What is done stands, although nobody was told: the same message must not do it again. A
+        # row written inside the transaction is gone with it and may be another's by now.
+        if claim is not None and not is_done and (claim.in_redis or not exchange.in_transaction):
             claim.release()
         raise
     return reply

@@ -69,7 +69,8 @@ class CitCallProtocol(Protocol):
         """Return whether the request is one; the sandbox's part needs none around it.
 
         What is to stand or fall with the call: the reply to its id, and the mark of the cipher
-        text where that is a row.
+        text where that is a row. Where it is none, a call whose reply cannot be sealed stands, and
+        so does the mark: the same message places no other.
         """
         order: Order = exchange.said
         has_rows = order.client_unique_id is not None or not settings.REDIS_URL

@@ -76,7 +76,9 @@ class IsuProtocol(Protocol):
         """Return whether the business is a transaction; the sandbox sees to its own.
 
         Nothing else of a request is in it: the header was claimed before and stays so, and what
-        the sandbox answers is members it checked, so sealing it cannot fail.
+        the sandbox answers is members it checked, so sealing it does not fail. If it did, the
+        partner would be in the place of one whose answer was lost on the way: the reference is
+        taken, and the status check tells what became of it.
         """
         return backend.atomic and backend is not self.sandbox
 
