@@ -30,18 +30,26 @@ def _require_tables(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _report(sender: Any, **_: Any) -> None:
-    """Have the worker report what it has loaded (tenants.rollout)."""
+    """Have the worker report what it has loaded (tenants.rollout), and watch its database."""
     from celery.concurrency.prefork import TaskPool  # noqa: PLC0415 - only a worker needs it
 
     # The parent of a pool of processes runs no task, and must have no thread when it forks.
     if not isinstance(sender.pool, TaskPool):
-        _start_reporting()
+        _start_threads()
 
 
 @signals.worker_process_init.connect
-def _start_reporting(**_: Any) -> None:
+def _start_threads(**_: Any) -> None:
+    """Have the process notice a PostgreSQL that does not answer, and report what it has loaded."""
+    from django.conf import settings  # noqa: PLC0415 - the settings are read later
+    from django.db import connection  # noqa: PLC0415
+
     from tenants import reporter  # noqa: PLC0415 - needs Django set up
 
+    if connection.vendor == "postgresql":
+        from tenants.postgresql.watch import watch  # noqa: PLC0415
+
+        watch.start(settings.DATABASE_SECONDS, patience=0)
     reporter.start("worker")
 
 

@@ -107,7 +107,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 elif _database["ENGINE"] == "django.db.backends.postgresql":
     _database["ENGINE"] = "tenants.postgresql"
     # A server whose system is gone is noticed within a minute, in every process. It takes more to
-    # notice one that only stands still, and that only web processes do: DATABASE_SECONDS.
+    # notice one that only stands still, and that web and worker processes do: DATABASE_SECONDS.
     _database["OPTIONS"] = {
         "keepalives_idle": 20,
         "keepalives_interval": 10,
@@ -116,7 +116,7 @@ elif _database["ENGINE"] == "django.db.backends.postgresql":
         **_database.get("OPTIONS", {}),
     }
 #: Seconds after which a PostgreSQL that answers nothing is away for a web process, which then
-#: refuses at once what needs it.
+#: refuses at once what needs it, and for a worker, which goes on later.
 DATABASE_SECONDS: float = env.float("SEALGATE_DATABASE_SECONDS", default=5.0)
 if not 2 <= DATABASE_SECONDS <= 60:
     raise ImproperlyConfigured("SEALGATE_DATABASE_SECONDS must be 2 to 60.")

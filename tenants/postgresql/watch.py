@@ -1,11 +1,17 @@
 """Whether the database answers: found out once, and then known to every thread of the process.
 
 libpq waits for ever for a server that stands still, and the system of such a server goes on
-acknowledging what it gets. So in a web process a thread of its own looks at what the others wait
-for. Where nothing was answered for a while, it asks the database itself. If that is in vain too,
-the database is *away*: what waits is cut off, and whoever asks next is refused at once rather than
-held, until the watching thread has got an answer. One statement that takes very long while the
-database answers is cut off alone.
+acknowledging what it gets. So in web and worker processes a thread of its own looks at what the
+others wait for. Where nothing was answered for a while, it asks the database itself. If that is in
+vain too, the database is *away*: what waits is cut off, and whoever asks next is refused at once
+rather than held, until the watching thread has got an answer.
+
+In a web process one statement that takes very long while the database answers is cut off alone; a
+worker's may take its time, as what it deletes or counts has no bound. What a worker was at is done
+again: rows say what is due, and a delivery that was claimed comes back with its lease.
+
+Management commands are not watched: somebody stands before them, and what they do, migrations above
+all, may not be cut off half-way by a database that is merely slow.
 
 A statement pays two additions for it: ``turns`` of its line counts when the server is asked and
 when it has answered.
@@ -38,7 +44,7 @@ logger = logging.getLogger(__name__)
 #: Looks in the seconds after which the database is away: half of them pass in silence, in the rest
 #: it is asked. Looks are counted, and not the time: a process that stood still has not looked.
 LOOKS: Final = 10
-#: So many times as long a single statement may take while the database answers.
+#: So many times as long a single statement of a web process may take while the database answers.
 PATIENCE: Final = 6
 #: psycopg takes no shorter time to connect.
 _LEAST_TO_CONNECT: Final = 2
@@ -76,6 +82,7 @@ class Watch:
         #: How often a connection was found broken, or the database away.
         self.breaks = 0
         self._seconds = 0.0
+        self._patience = PATIENCE
         self._adding = threading.Lock()
         #: Each line's turns at the last look, and for how many looks they have been so.
         self._seen: WeakKeyDictionary[Line, tuple[int, int]] = WeakKeyDictionary()
@@ -88,9 +95,13 @@ class Watch:
         """Return how long opening a connection may take, or None where nothing is watched."""
         return _to_connect(self._seconds) if self._seconds else None
 
-    def start(self, seconds: float) -> None:
-        """Take the database for away after ``seconds`` without any answer. Never before a fork."""
+    def start(self, seconds: float, *, patience: int = PATIENCE) -> None:
+        """Take the database for away after ``seconds`` without any answer. Never before a fork.
+
+        While it answers, one statement may take ``patience`` times as long; 0 is without limit.
+        """
         self._seconds = seconds
+        self._patience = patience
         self._thread = threading.Thread(target=self._run, name="database-watch", daemon=True)
         self._thread.start()
 
@@ -141,7 +152,8 @@ class Watch:
                     "The database does not answer. Until it does, what needs it is refused."
                 )
         for line, looks in waiting:
-            if self.is_away or looks >= LOOKS * PATIENCE:
+            takes_too_long = self._patience and looks >= LOOKS * self._patience
+            if self.is_away or takes_too_long:
                 line.cut()
 
     def _run(self) -> None:

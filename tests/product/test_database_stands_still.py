@@ -1,6 +1,7 @@
 """A database that stands still is refused for, not waited for, and used again when it goes on.
 
-And one that is restarted costs nobody a request once it is back.
+Web processes refuse; a worker lets go, and delivers afterwards. And one that is restarted costs
+nobody a request once it is back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.product.fire.partner import written
 from tests.support import product, services
 from tests.support.partner import Partner
 from tests.support.product import Product
+from tests.support.receiver import Receiver
 from tests.support.services import OwnPostgreSQL
 
 pytestmark = [pytest.mark.product, pytest.mark.once, pytest.mark.timeout(240)]
@@ -43,6 +45,14 @@ for name in ("kairos", "citcall", "isu", "whatsapp_flows", "flynn"):
     call_command("provision", name, client="acme", json=True, stdout=printed)
     flows[name] = json.loads(printed.getvalue())
 print(json.dumps(flows))
+"""
+#: Puts a callback into the outbox of the one flow there is.
+_ENQUEUE = """
+from django.db import transaction
+from callbacks import outbox
+from tenants.models import Flow
+with transaction.atomic():
+    outbox.enqueue(str(Flow.objects.get().pk), "call.ended", {"number": %d}, subject="%d")
 """
 #: What each contract says of itself when something of ours is missing.
 _UNAVAILABLE = {
@@ -193,3 +203,47 @@ def test_each_contract_says_so_itself_and_goes_on_afterwards(
     # By then a thread that looks for changes twice a second has found its connection broken.
     time.sleep(_LOOKED)
     assert all(is_served(partners.ask_each()) for _ in range(5))
+
+
+@pytest.fixture
+def worker(server: OwnPostgreSQL, tmp_path: Path) -> Iterator[Product]:
+    """Yield a copy of which nothing runs but a worker."""
+    settings = {"DATABASE_URL": server.url, "SEALGATE_DATABASE_SECONDS": str(_LIMIT)}
+    made = product.start(tmp_path / "copy", processes=(), settings=settings)
+    made.manage("migrate", "--verbosity", "0")
+    made.spawn("worker")
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def told(copy: Product, what: str, *, times: int) -> None:
+    """Return once the watch of the one process that runs has said ``what`` so many times."""
+    deadline = time.monotonic() + 2 * _SOON
+    while copy.log.read_text().count(what) < times:
+        assert time.monotonic() < deadline, copy.log.read_text()[-3000:]
+        time.sleep(0.05)
+
+
+def test_a_worker_lets_go_delivers_afterwards_and_can_be_ended_meanwhile(
+    worker: Product, server: OwnPostgreSQL
+) -> None:
+    with Receiver() as receiver:
+        worker.provision("citcall", "--callback-url", receiver.url)
+        worker.manage("shell", "--verbosity", "0", "-c", _ENQUEUE % (1, 1))
+        receiver.wait_for(1, seconds=60)
+        for number in (2, 3):
+            server.signal(signal.SIGSTOP)
+            told(worker, "The database does not answer.", times=number - 1)
+            server.signal(signal.SIGCONT)
+            told(worker, "The database answers again.", times=number - 1)
+            worker.manage("shell", "--verbosity", "0", "-c", _ENQUEUE % (number, number))
+            receiver.wait_for(number, seconds=60)
+        server.signal(signal.SIGSTOP)
+        told(worker, "The database does not answer.", times=3)
+        process = worker.processes["worker"]
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+        server.signal(signal.SIGCONT)
+        assert len(receiver.requests) == 3

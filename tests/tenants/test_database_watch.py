@@ -85,6 +85,22 @@ class TestLooks:
         watch.look()
         assert (slow.is_cut, busy.is_cut, watch.is_away, watch.asked) == (True, False, False, 0)
 
+    def test_a_process_may_let_its_statements_take_their_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = FakeWatch()
+        monkeypatch.setattr(watch, "_run", lambda: None)
+        watch.start(1.0, patience=0)
+        slow, busy = watch.lines(1, 1)
+        for _ in range(LOOKS * PATIENCE * 2):
+            watch.look()
+            busy.turns += 2
+        assert not slow.is_cut
+        watch.database_answers = False
+        for _ in range(LOOKS):
+            watch.look()
+        assert slow.is_cut
+
     def test_a_line_that_ended_is_forgotten(self) -> None:
         watch = FakeWatch()
         watch.database_answers = False
