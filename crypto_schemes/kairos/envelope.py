@@ -27,7 +27,17 @@ WRAPPED_KEY_MEMBER: Final = "requestDigitalSignatureValue"
 
 FLOW_ID_FORM: Final = re.compile(r"[A-Za-z0-9]{8}")
 #: Steps of opening in the order they happen, as named in ``OpenError.code``.
-STEPS: Final = ("base64", "rsa", "cipher_length", "padding", "inner_base64", "json")
+STEPS: Final = (
+    "base64",
+    "rsa",
+    "wrapped_key",
+    "cipher_length",
+    "padding",
+    "inner_base64",
+    "json",
+)
+#: Steps that fail, too, where the RSA block held something else than the text of a key.
+_AFTER_THE_KEY: Final = frozenset(("padding", "inner_base64", "json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,7 @@ def attempt(
         failures.append("rsa")
         wrapped = secrets.token_bytes(aes.BLOCK)
 
+    is_key_text = _decoded(wrapped) is not None
     ciphertext = ciphertext or b""
     whole = len(ciphertext) - len(ciphertext) % aes.BLOCK
     if not whole or whole != len(ciphertext):
@@ -151,7 +162,11 @@ def attempt(
     except JSONTextError:
         failures.append("json")
         value = None
-    return Attempt(failed=failures[0] if failures else None, raw=raw, value=value)
+    failed = failures[0] if failures else None
+    if failed in _AFTER_THE_KEY and not is_key_text:
+        # Whatever was wrapped is a key if the value opens under it: this names a failure only.
+        failed = "wrapped_key"
+    return Attempt(failed=failed, raw=raw, value=value)
 
 
 def _stand_in_block(key: RSAPrivateKey) -> bytes:

@@ -83,7 +83,7 @@ def verify_body(body: bytes, header: str | None, secrets: Sequence[KeyVersion]) 
         )
     expected = [sign_body(body, secret) for secret in secrets]
     found = mac.equal_any(expected, "" if header is None else header)
-    if header is None:
+    if not header:
         raise SignatureError(
             "The request carries no X-Hub-Signature-256 header.", code="signature_missing"
         )

@@ -41,8 +41,9 @@ def read_order(payload: JSONValue) -> Order:
     """
     members = payload if isinstance(payload, dict) else {}
     msisdn, gateway = members.get("msisdn"), members.get("gateway")
-    if msisdn in (None, "") or gateway in (None, ""):
-        raise Refusal(Reason.BUSINESS, Rc.MISSING_PARAMETER)
+    for name, value in (("msisdn", msisdn), ("gateway", gateway)):
+        if value in (None, ""):
+            raise Refusal(Reason.BUSINESS, Rc.MISSING_PARAMETER, step=name)
     # The exact type: true is an int in Python, and 1.0 equals 1.
     if type(gateway) is not int or gateway not in GATEWAYS:
         raise Refusal(Reason.BUSINESS, Rc.FAILED, step="gateway")

@@ -39,7 +39,7 @@ class IsuProtocol(Protocol):
         """Return the flow of the pass key; its options say which product the path is."""
         given = exchange.headers.get("pass-key")
         if given is None:
-            raise _refusal(Reason.NOT_AUTHENTIC, IsuError.PASS_KEY_MISSING)
+            raise _refusal(Reason.NOT_AUTHENTIC, IsuError.PASS_KEY_MISSING, "pass_key_missing")
         # Twins arrive joined by a comma, which no pass key holds.
         flow = None if "," in given else keyring.by_secret("isu", "pass_key", given)
         if flow is None:

@@ -45,10 +45,13 @@ def failing_requests(
         "block too long": (envelope(value=good, wrapped=long), ("rsa",)),
         "block above the modulus": (envelope(value=good, wrapped=too_big), ("rsa",)),
         "block for another size": (envelope(value=good, wrapped=wrapped(other)), ("rsa",)),
-        "block of zeros": (envelope(value=good, wrapped="AAAA" * 85 + "AA=="), ("rsa", *garbage)),
+        "block of zeros": (
+            envelope(value=good, wrapped="AAAA" * 85 + "AA=="),
+            ("rsa", "wrapped_key"),
+        ),
         "another padding": (
             envelope(value=good, wrapped=wrapped(key, padding="oaep_sha256")),
-            ("rsa", *garbage),
+            ("rsa", "wrapped_key"),
         ),
         "another key string": (
             envelope(value=good, wrapped=wrapped(key, b"b3RoZXItb25l")),
@@ -57,6 +60,10 @@ def failing_requests(
         "key string not encoded": (
             envelope(value=good, wrapped=wrapped(key, KEY_STRING.encode())),
             garbage,
+        ),
+        "key itself wrapped": (
+            envelope(value=good, wrapped=wrapped(key, bytes(range(128, 144)))),
+            ("wrapped_key",),
         ),
         "value empty": (envelope(value="", wrapped=block), ("cipher_length",)),
         "value cut": (

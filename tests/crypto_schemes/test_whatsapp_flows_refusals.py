@@ -170,7 +170,7 @@ RIGHT = "sha256=" + mac.sha256(app_secret().text.encode(), PING).hex()
     ("header", "code"),
     [
         (None, "signature_missing"),
-        ("", "bad_signature"),
+        ("", "signature_missing"),
         ("sha256=", "bad_signature"),
         (RIGHT[:-1], "bad_signature"),
         (RIGHT + "0", "bad_signature"),
