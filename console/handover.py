@@ -119,6 +119,7 @@ def _shown(handed: HandedOver) -> dict[str, Any]:
         "credentials": bundle.credentials,
         "extra": bundle.extra,
         "ends": handed.ends,
+        "agreed": lifecycle.agreed_of(handed.flow),
         "json": bundle.as_json(handed.flow),
     }
 

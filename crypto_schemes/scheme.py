@@ -103,6 +103,8 @@ class Scheme(ABC, Generic[OptionsT]):
     located_by: ClassVar[str | None] = "address"
     #: Members of the credential bundle, in order.
     bundle: ClassVar[tuple[str, ...]]
+    #: Options a partner's client has to know where they are not the default.
+    agreed: ClassVar[tuple[str, ...]] = ()
     #: Path of the main operation; ``{address}`` stands for the flow's address.
     path: ClassVar[str]
 

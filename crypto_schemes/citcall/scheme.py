@@ -74,6 +74,7 @@ class CitCall(Scheme[CitCallOptions]):
     )
     located_by = USERID
     bundle = (USERID, API_KEY)
+    agreed = ("max_skew", "reply_trxid", "callback_body")
     path = "/v2/asynccall"
 
     def open_request(

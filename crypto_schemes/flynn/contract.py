@@ -61,6 +61,7 @@ class FlynnScheme(Scheme[FlynnOptions]):
     )
     options_type = FlynnOptions
     located_by = "org_id"
+    agreed = tuple(name for name in FlynnOptions.model_fields if name != "rsa_bits")
     bundle = (
         "org_id",
         "handle",

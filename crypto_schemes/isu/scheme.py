@@ -40,6 +40,7 @@ class IsuScheme(Scheme[IsuOptions]):
     options_type = IsuOptions
     located_by = None
     bundle = ("pass_key", "client_id", "client_secret", "aes_key_base64")
+    agreed = tuple(IsuOptions.model_fields)
     identity = (
         IdentityField(
             name="client_id",

@@ -95,6 +95,15 @@ class KairosScheme(Scheme[KairosOptions]):
     )
     located_by = FLOW_ID
     bundle = (FLOW_ID, SECURITY_ID, "public_key_pem")
+    agreed = (
+        "rsa_padding",
+        "encrypt_helper",
+        "plain_requests",
+        "partner_key_generation",
+        "error_http_status",
+        "checksum_window",
+        "callback_username",
+    )
     path = "/kairos-apis/enc/outbound/create"
 
     def key_size(self, spec: PurposeSpec, options: KairosOptions) -> int:

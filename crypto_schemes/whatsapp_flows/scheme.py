@@ -123,6 +123,7 @@ class WhatsAppFlows(Scheme[WhatsAppFlowsOptions]):
     )
     identity: ClassVar[tuple[IdentityField, ...]] = ()
     located_by: ClassVar[str | None] = "address"
+    agreed = ("error_427_body", "require_token_signature", "retry_window")
     bundle: ClassVar[tuple[str, ...]] = ("public_key_pem", "app_secret", "verify_token")
     path: ClassVar[str] = "/whatsapp/flows/{address}"
 

@@ -16,7 +16,7 @@ from tenants.lifecycle import approvals
 from tenants.lifecycle.barrier import NotLoadedError
 from tenants.lifecycle.base import VERBS, LifecycleError
 from tenants.lifecycle.break_glass import break_glass
-from tenants.lifecycle.bundles import Extra, PartnerBundle, is_for_partner, url_of
+from tenants.lifecycle.bundles import Extra, PartnerBundle, agreed_of, is_for_partner, url_of
 from tenants.lifecycle.clients import create_client, relax_client, update_client
 from tenants.lifecycle.confirmation import UseNotConfirmedError, needs_confirmation, use_phrase
 from tenants.lifecycle.destruction import (
@@ -91,6 +91,7 @@ __all__ = [
     "PartnerBundle",
     "SecondPersonNeededError",
     "UseNotConfirmedError",
+    "agreed_of",
     "allowed_verbs",
     "approvals",
     "break_glass",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from crypto_schemes import keys
 from crypto_schemes.keys import PurposeSpec
@@ -63,7 +64,15 @@ class PartnerBundle:
         Raises OptionsError.
         """
         everything = {**self.credentials, **{item.name: item.value for item in self.extra}}
-        return {"scheme": flow.scheme, "url": url_of(flow), "credentials": everything}
+        document: dict[str, Any] = {
+            "scheme": flow.scheme,
+            "url": url_of(flow),
+            "documentation": documentation_of(flow),
+            "credentials": everything,
+        }
+        if agreed := agreed_of(flow):
+            document["agreed"] = agreed
+        return document
 
     def as_json(self, flow: Flow) -> str:
         """Return :meth:`document` as text. Raises OptionsError."""
@@ -73,6 +82,22 @@ class PartnerBundle:
 def url_of(flow: Flow) -> str:
     """Return where the partner's main operation is. Raises OptionsError."""
     return f"{settings.PUBLIC_URL}{flow.main_path}"
+
+
+def documentation_of(flow: Flow) -> str:
+    """Return where the page of the flow's contract is."""
+    return f"{settings.PUBLIC_URL}{reverse('docs-contract', args=[flow.scheme])}"
+
+
+def agreed_of(flow: Flow) -> dict[str, Any]:
+    """Return the options of ``flow`` that its partner has to know: those that are no default.
+
+    They are no secrets. Raises OptionsError.
+    """
+    options = flow.contract.options_type
+    usual = options().model_dump(mode="json")
+    said = options.from_mapping(flow.options).model_dump(mode="json")
+    return {name: said[name] for name in flow.contract.agreed if said[name] != usual[name]}
 
 
 def is_for_partner(spec: PurposeSpec) -> bool:

@@ -18,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client as Browser
 
 from console.handover import WRONG_LINKS
+from crypto_schemes import registry
 from flows_endpoint.guards import attempts
 from flows_endpoint.models import AttemptCount
 from tenants import lifecycle
@@ -50,6 +51,12 @@ def send(token: str, browser: Browser | None = None, **more: Any) -> Any:
     return browser.post(OPEN, f"token={token}", content_type=FORM, **more)
 
 
+def json_of(page: str) -> Any:
+    found = re.search(r'<pre id="json">(.*?)</pre>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(unescape(found[1]))
+
+
 def is_open(link: IssuedHandOver) -> bool:
     row = HandOver.objects.get(pk=link.handover.pk)
     audited = AuditEntry.objects.filter(verb="handover.open").count()
@@ -65,11 +72,10 @@ def test_the_button_shows_all_of_it(made: IssuedFlow, link: IssuedHandOver) -> N
     for value in [*made.credentials.values(), made.callback_secret]:
         assert value in text
     url = f"http://127.0.0.1:8000{made.flow.main_path}"
-    found = re.search(r'<pre id="json">(.*?)</pre>', page, re.DOTALL)
-    assert found is not None
-    assert json.loads(unescape(found[1])) == {
+    assert json_of(page) == {
         "scheme": "kairos",
         "url": url,
+        "documentation": "http://127.0.0.1:8000/docs/kairos",
         "credentials": {**made.credentials, "callback_signing": made.callback_secret},
     }
     assert made.upstream_secret not in text
@@ -79,6 +85,33 @@ def test_the_button_shows_all_of_it(made: IssuedFlow, link: IssuedHandOver) -> N
     assert HandOver.objects.get().opened_from == "127.0.0.1"
     entry = AuditEntry.objects.latest("pk")
     assert (entry.actor_address, entry.request_id) == ("127.0.0.1", answer["X-Request-Id"])
+
+
+def test_it_tells_what_was_agreed_and_nothing_else_of_the_options(
+    make_flow: Make, actor: Actor
+) -> None:
+    options: dict[str, Any] = {"iv": "fixed:0123456789abcdef", "payout_path": "/pay/out"}
+    options["epoch_window"] = 300
+    isu = lifecycle.create_handover(actor, make_flow("isu", options=options).flow)
+    page = unescape(send(isu.token).content.decode())
+    agreed = {"iv": "fixed:0123456789abcdef", "payout_path": "/pay/out"}
+    assert json_of(page)["agreed"] == agreed
+    for name, value in agreed.items():
+        assert f"<dt><code>{name}</code></dt>\n<dd><code>{value}</code></dd>" in page
+    assert "epoch_window" not in page
+
+    options = {"balance": 12345, "test_phone_numbers": ["910000000016"]}
+    kairos = lifecycle.create_handover(actor, make_flow("kairos", options=options).flow)
+    page = send(kairos.token).content.decode()
+    assert "agreed" not in json_of(unescape(page))
+    assert "Agreed for you" not in page
+    assert "12345" not in page
+
+
+@pytest.mark.parametrize("scheme", registry.NAMES)
+def test_what_may_be_agreed_is_an_option(scheme: str) -> None:
+    contract = registry.get(scheme)
+    assert set(contract.agreed) <= set(contract.options_type.model_fields)
 
 
 def test_a_whole_link_may_be_pasted(link: IssuedHandOver) -> None:

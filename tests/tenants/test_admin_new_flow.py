@@ -35,8 +35,9 @@ def test_the_form_as_it_stands_makes_a_flow(
     )
     shown: str = html.unescape(answer.content.decode())
     bundle = json.loads(re.search(r"<pre[^>]*>(\{.*?\})</pre>", shown, re.S)[1])  # type: ignore[index]
-    assert list(bundle) == ["scheme", "url", "credentials"]
+    assert list(bundle) == ["scheme", "url", "documentation", "credentials"]
     assert (bundle["scheme"], bundle["url"]) == (scheme, lifecycle.url_of(flow))
+    assert bundle["documentation"] == f"http://127.0.0.1:8000/docs/{scheme}"
     given = bundle["credentials"]
     assert list(given)[: len(registry.get(scheme).bundle)] == list(registry.get(scheme).bundle)
     assert given["callback_signing"].startswith("whsec_")
