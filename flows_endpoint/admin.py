@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,12 +11,13 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from crypto_schemes import registry
 from flows_endpoint.exchange import FAILURES, Reason
+from flows_endpoint.findings import Finding, finding
 from flows_endpoint.models import NOT_SERVED, ExchangeRow, Outcome
 from tenants.admin.base import AnyModelAdmin, ListedFilter
 from tenants.admin.list_filters import FlowFilter, SinceFilter
@@ -117,6 +119,16 @@ def _lines(*texts: str) -> SafeString:
     return format_html_join("", '<div class="sg-short" title="{}">{}</div>', said)
 
 
+def _finding(row: ExchangeRow) -> Finding | None:
+    return finding(row.scheme, row.reason, row.step, row.code)
+
+
+def _set(text: str) -> SafeString:
+    """Return words of the partners' pages, where code and what matters are marked, as HTML."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return mark_safe(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text))  # noqa: S308 - escaped
+
+
 class ExchangeList(KeysetChangeList):
     """The page's rows, with the keys that opened them."""
 
@@ -155,6 +167,8 @@ class ExchangeAdmin(LongListAdmin):
         "outcome",
         "reason",
         "step",
+        "found",
+        "advice",
         "code",
         "http_status",
         "keys",
@@ -227,6 +241,18 @@ class ExchangeAdmin(LongListAdmin):
         links = ((reverse("admin:tenants_key_change", args=[key.pk]), key) for key in keys)
         link = '<a class="text-link underline" href="{}">{}</a>'
         return format_html_join(", ", link, links) or SafeString("-")
+
+    @admin.display(description="What was found")
+    def found(self, row: ExchangeRow) -> SafeString:
+        """Return in words why the request was not served."""
+        said = _finding(row)
+        return _set(said.cause) if said else SafeString("-")
+
+    @admin.display(description="What to tell the partner")
+    def advice(self, row: ExchangeRow) -> SafeString:
+        """Return what mends it."""
+        said = _finding(row)
+        return _set(said.fix) if said else SafeString("-")
 
     def meanings(self, term: str, given: Mapping[str, str]) -> Sequence[Q]:
         """Return a request id, or the flows of an address; they say the contract too."""

@@ -23,8 +23,11 @@ from crypto_schemes.citcall import (
 )
 from crypto_schemes.envelope import OpenedRequest, SealedRequest
 from crypto_schemes.keys import Credentials, KeyVersion
+from flows_endpoint.callback_example import signature_example
 from flows_endpoint.citcall.errors import MEANINGS, Rc
-from flows_endpoint.citcall.sandbox import OUTCOMES, callback
+from flows_endpoint.citcall.findings import FINDINGS
+from flows_endpoint.citcall.sandbox import OUTCOMES, TRIAL_ENDINGS, callback
+from flows_endpoint.findings import findings_table
 from flows_endpoint.markdown import fenced, table
 
 DEMO_USERID: Final = "demo-partner"
@@ -125,11 +128,18 @@ def render() -> dict[str, str]:
             ],
             code=2,
         ),
+        "trial-numbers": table(
+            ("last four digits", "dial_status", "call_status"),
+            [(end, had.dial_status, had.call_status) for end, had in TRIAL_ENDINGS.items()],
+            code=1,
+        ),
         "errors": table(
             ("rc", "info", "cause", "what to do"),
             [(rc, text.info, text.cause, text.fix) for rc, text in MEANINGS.items()],
             code=1,
         ),
+        "findings": findings_table(FINDINGS),
+        "signature": signature_example(),
         "options": table(
             ("option", "default", "what it does"),
             [

@@ -1,7 +1,8 @@
 """The sandbox: queues a missed call, lets it ring, and reports how it ended.
 
 Calling numbers are drawn unpredictably. How a call goes is a simulation and repeatable: the
-same seed, userid, number and count of calls to it give the same outcome.
+same seed, userid, number and count of calls to it give the same outcome. Some numbers always end
+the same way, to try each ending out.
 """
 
 from __future__ import annotations
@@ -65,6 +66,14 @@ OUTCOMES: Final = (
     (4, Outcome(404, "Not Found", "Failed")),
     (2, Outcome(503, "Service Unavailable", "Failed")),
 )
+#: What the last four digits of a number say of how calls to it end.
+TRIAL_ENDINGS: Final = {
+    "0180": OUTCOMES[0][1],
+    "0200": OUTCOMES[1][1],
+    "0486": OUTCOMES[2][1],
+    "0404": OUTCOMES[3][1],
+    "0503": OUTCOMES[4][1],
+}
 
 
 class CitCallSandbox(Backend):
@@ -102,6 +111,8 @@ def end_call(timer: Timer) -> None:
 
 def outcome_of(userid: str, msisdn: str, ordinal: int) -> Outcome:
     """Return how the ``ordinal``-th call of ``userid`` to ``msisdn`` ends."""
+    if trial := TRIAL_ENDINGS.get(msisdn[-4:]):
+        return trial
     place = int.from_bytes(_chance(userid, msisdn, ordinal)[2:6], "big") % 100
     for share, outcome in OUTCOMES:
         if place < share:

@@ -21,6 +21,7 @@ from flows_endpoint.flynn.operations import (
     PING,
     RENEW,
 )
+from flows_endpoint.flynn.sandbox import eway, invoice_form
 
 Schema = dict[str, Any]
 
@@ -79,7 +80,11 @@ _INVOICE: Final = _object(
     ("Version", "TranDtls", "DocDtls", "SellerDtls", "BuyerDtls", "ItemList", "ValDtls"),
     Version=TEXT,
     TranDtls=_object(TaxSch=TEXT, SupTyp=TEXT),
-    DocDtls=all_of("No", Typ={"type": "string", "enum": ["INV", "CRN", "DBN"]}, Dt=_DAY),
+    DocDtls=all_of(
+        No={"type": "string", "pattern": f"^{invoice_form.DOCUMENT_NO}$"},
+        Typ={"type": "string", "enum": ["INV", "CRN", "DBN"]},
+        Dt=_DAY,
+    ),
     SellerDtls=_PARTY,
     BuyerDtls=_PARTY,
     ItemList={
@@ -111,7 +116,7 @@ _EWAY_BODY: Final = _object(
     ("docType", "docNo", "docDate", "fromGstin", "toGstin", "transDistance"),
     supplyType={"type": "string", "enum": ["O", "I"], "default": "O"},
     docType={"type": "string", "enum": ["INV", "BIL", "BOE", "CHL", "OTH"]},
-    docNo=TEXT,
+    docNo={"type": "string", "pattern": f"^{eway.DOCUMENT_NO}$"},
     docDate=_DAY,
     fromGstin=TEXT,
     fromPincode=_WHOLE,

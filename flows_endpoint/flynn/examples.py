@@ -22,6 +22,7 @@ from crypto_schemes.json_text import JSONValue
 from crypto_schemes.keys import Credentials, KeyVersion
 from crypto_schemes.scheme import write_json
 from flows_endpoint.exchange import Reason, Refusal
+from flows_endpoint.findings import findings_table
 from flows_endpoint.flynn import envelopes
 from flows_endpoint.flynn.envelopes import Version
 from flows_endpoint.flynn.errors import (
@@ -34,6 +35,7 @@ from flows_endpoint.flynn.errors import (
     invalid,
     irp_refused,
 )
+from flows_endpoint.flynn.findings import FINDINGS
 from flows_endpoint.flynn.protocol import PONG
 from flows_endpoint.flynn.sandbox.calendar import ewb_time, irp_time, valid_until
 from flows_endpoint.flynn.sandbox.einvoice import ISSUER
@@ -250,6 +252,7 @@ def render() -> dict[str, str]:
         ),
         "irp-errors": table(("ErrorCode", "ErrorMessage"), IRP_ERRORS.items()),
         "ewb-errors": table(("ErrorCode", "ErrorMessage"), EWB_ERRORS.items()),
+        "findings": findings_table(FINDINGS),
         "options": table(
             ("option", "default", "what it does"),
             (

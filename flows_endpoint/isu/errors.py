@@ -105,7 +105,8 @@ MEANINGS: Mapping[IsuError, tuple[str, str]] = {
     ),
     IsuError.INVALID_HEADER_SECRETS: (
         "It does not open, id or secret are wrong, or it was used before. Never said which.",
-        "Reproduce the example above with the demo keys, then exchange them for yours.",
+        "Reproduce the example above with the demo keys, then exchange them for yours; "
+        "the next section says how to find the step.",
     ),
     IsuError.INVALID_REQUEST_DATA: (
         "The body is no JSON object with `RequestData`, that does not open, it is larger than "

@@ -18,8 +18,11 @@ from crypto_schemes import base64_text, json_text
 from crypto_schemes.isu import IsuOptions, key_to_text
 from crypto_schemes.isu.value import seal_value
 from crypto_schemes.json_text import JSONValue
+from flows_endpoint.callback_example import signature_example
+from flows_endpoint.findings import findings_table
 from flows_endpoint.isu import products
 from flows_endpoint.isu.errors import MEANINGS, IsuError
+from flows_endpoint.isu.findings import FINDINGS
 from flows_endpoint.isu.models import Collection, CollectionState, Payout, PayoutState
 from flows_endpoint.isu.sandbox import bill, clock, collection, payout
 from flows_endpoint.markdown import fenced, table
@@ -129,6 +132,8 @@ def render() -> dict[str, str]:
                 for error in IsuError
             ),
         ),
+        "findings": findings_table(FINDINGS),
+        "signature": signature_example(),
         "options": table(
             ("option", "default", "what it does"),
             (

@@ -67,8 +67,9 @@ MEANINGS: Final[dict[Code, Meaning]] = {
     ),
     Code.INVALID_SECURITY_ID: Meaning(
         "Invalid Security ID",
-        "security-id is missing, wrong, or no longer accepted.",
-        "Send the 64 hex digits that were issued with the flow-id.",
+        "security-id is missing, wrong, or no longer accepted; or an encrypted request went to an "
+        "address for unencrypted ones.",
+        "Send the 64 hex digits that were issued with the flow-id, and encrypted requests to enc/.",
     ),
     Code.API_VERSION_NOT_SUPPORTED: Meaning(
         "API Version not Supported",
@@ -103,7 +104,7 @@ MEANINGS: Final[dict[Code, Meaning]] = {
         "Invalid Mandatory Parameters",
         "A member that must be there is missing, of the wrong type or not readable.",
         "Check client-identifier, start-time (ISO 8601 with an offset), contact-numbers and keys "
-        "of every call.",
+        "of every call; of a pull, that fetch-attempt is ALL or LAST.",
     ),
     Code.VALIDITY_EXPIRED: Meaning(
         "Validity Expired", "The flow's last day has passed.", "Ask the operator to extend it."
@@ -137,10 +138,10 @@ MEANINGS: Final[dict[Code, Meaning]] = {
     ),
     Code.INVALID_FORMAT: Meaning(
         "Invalid Format",
-        "The body is not strict JSON (a trailing comma, a member twice), is above 256 KB, is not "
-        "declared as JSON, or cannot be opened.",
+        "The body is not strict JSON (a trailing comma, a member twice), is above 256 KB, comes as "
+        "something else than JSON or plain text, or cannot be opened.",
         "Check the JSON first, then each step of the encryption against the demo request or the "
-        "encrypt helper.",
+        "encrypt helper; the section before this one says how to find the step.",
     ),
     Code.IP_NOT_WHITELISTED: Meaning(
         "IP Not Whitelisted",

@@ -18,7 +18,10 @@ from crypto_schemes import base64_text
 from crypto_schemes.json_text import JSONValue, compact
 from crypto_schemes.kairos import KairosEnvelope, KairosOptions, encrypt_value
 from crypto_schemes.kairos.envelope import aes_key
+from flows_endpoint.callback_example import signature_example
+from flows_endpoint.findings import findings_table
 from flows_endpoint.kairos.errors import MEANINGS, Code, head
+from flows_endpoint.kairos.findings import FINDINGS
 from flows_endpoint.kairos.models import FlowStatus
 from flows_endpoint.kairos.story import call_details, did_of, ending_of
 from flows_endpoint.markdown import fenced, table
@@ -163,6 +166,8 @@ def render() -> dict[str, str]:
             ],
             code=1,
         ),
+        "findings": findings_table(FINDINGS),
+        "signature": signature_example(),
         "options": table(
             ("option", "default", "what it does"),
             [

@@ -20,7 +20,10 @@ from crypto_schemes.envelope import OpenedRequest, SealedReply, SealedRequest
 from crypto_schemes.keys import Credentials, KeyVersion
 from crypto_schemes.whatsapp_flows import SCHEME, Session, WhatsAppFlowsOptions, write_envelope
 from crypto_schemes.whatsapp_flows.signatures import SIGNATURE_HEADER, sign_body
+from flows_endpoint.callback_example import signature_example
+from flows_endpoint.findings import findings_table
 from flows_endpoint.whatsapp_flows.errors import MEANINGS
+from flows_endpoint.whatsapp_flows.findings import FINDINGS
 
 DEMO_APP_SECRET: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 DEMO_VERIFY_TOKEN: Final = "demo-verify-token-of-the-webhook"
@@ -146,6 +149,8 @@ def render() -> dict[str, str]:
         "end": _json(END),
         "token-error": _exchange(STEP, CLOSED),
         "errors": _errors(),
+        "findings": findings_table(FINDINGS),
+        "signature": signature_example(),
         "completed": _json(COMPLETED),
         "update": f"```http\nX-Hub-Signature-256: {signature}\n\n{update.decode()}\n```",
     }

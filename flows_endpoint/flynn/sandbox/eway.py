@@ -33,6 +33,7 @@ from flows_endpoint.flynn.sandbox.transport import (
 from tenants.keyring import utc
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{11}")
+DOCUMENT_NO: Final = r"[A-Za-z0-9/-]{1,16}"
 _MOST_ITEMS: Final = 250
 
 
@@ -42,7 +43,7 @@ def generate(call: Call, user_gstin: str) -> JSONValue:
     supply = fields.optional_choice("supplyType", "O", "I") or "O"
     fields.optional_choice("subSupplyType", *map(str, range(1, 13)))
     document_type = fields.choice("docType", "INV", "BIL", "BOE", "CHL", "OTH")
-    document_no = fields.matching("docNo", r"[A-Za-z0-9/-]{1,16}")
+    document_no = fields.matching("docNo", DOCUMENT_NO)
     day = fields.day("docDate")
     from_gstin = fields.text("fromGstin", 15)
     to_gstin = fields.text("toGstin", 15)

@@ -23,7 +23,7 @@ from flows_endpoint.flynn.sandbox.calendar import financial_year, today
 UNREGISTERED: Final = "URP"
 _VERSION: Final = r"[0-9](?:\.[0-9]{1,2})?"
 _SUPPLY_TYPES: Final = ("B2B", "SEZWP", "SEZWOP", "EXPWP", "EXPWOP", "DEXP")
-_DOCUMENT_NO: Final = r"[A-Za-z1-9][A-Za-z0-9/-]{0,15}"
+DOCUMENT_NO: Final = r"[A-Za-z1-9][A-Za-z0-9/-]{0,15}"
 _STATE: Final = r"[0-9]{1,2}"
 _HSN: Final = r"[0-9]{4,8}"
 _TAX_NUMBER = re.compile(r"[0-9]{2}[0-9A-Z]{13}")
@@ -83,7 +83,7 @@ def read_invoice(body: JSONValue, user_gstin: str, moment: datetime) -> InvoiceF
     transaction.optional_choice("SupTyp", *_SUPPLY_TYPES)
     document = fields.object("DocDtls")
     document_type = document.choice("Typ", "INV", "CRN", "DBN")
-    document_no = document.matching("No", _DOCUMENT_NO)
+    document_no = document.matching("No", DOCUMENT_NO)
     day = document.day("Dt")
     supplier, from_pin = _party(fields.object("SellerDtls"))
     buyer, to_pin = _party(fields.object("BuyerDtls"))

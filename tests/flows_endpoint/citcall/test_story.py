@@ -14,7 +14,7 @@ from callbacks.models import Delivery
 from crypto_schemes import citcall
 from flows_endpoint import timers
 from flows_endpoint.citcall.models import CallState, MissedCall
-from flows_endpoint.citcall.sandbox import END_CALL, OUTCOMES, outcome_of
+from flows_endpoint.citcall.sandbox import END_CALL, OUTCOMES, TRIAL_ENDINGS, outcome_of
 from flows_endpoint.models import Timer
 from tests.flows_endpoint.citcall.partner import ORDER, Partner, callbacks
 
@@ -46,6 +46,30 @@ def number_that_ends(status: str, code: int, userid: str = "partner01") -> str:
         if (outcome.call_status, outcome.dial_code) == (status, code):
             return msisdn
     raise AssertionError(status)
+
+
+@pytest.mark.parametrize(
+    ("digits", "code", "status"),
+    [
+        ("0180", 180, "No Answer"),
+        ("0200", 180, "Answered"),
+        ("0486", 486, "Busy"),
+        ("0404", 404, "Failed"),
+        ("0503", 503, "Failed"),
+    ],
+)
+def test_a_trial_number_always_ends_the_same_way(digits: str, code: int, status: str) -> None:
+    endings = {
+        outcome_of(userid, f"+62812000{n:02}{digits}", ordinal)
+        for userid in ("partner01", "partner02")
+        for n in range(20)
+        for ordinal in range(1, 6)
+    }
+    assert {(ending.dial_code, ending.call_status) for ending in endings} == {(code, status)}
+
+
+def test_every_ending_has_a_trial_number() -> None:
+    assert set(TRIAL_ENDINGS.values()) == {outcome for _, outcome in OUTCOMES}
 
 
 @pytest.mark.parametrize(
