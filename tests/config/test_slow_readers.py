@@ -66,12 +66,13 @@ def test_a_large_answer_holds_up_nobody_and_arrives_whole(server: EchoServer, pa
 def test_many_answers_to_one_who_asks_ahead_hold_up_nobody_and_all_arrive(
     server: EchoServer,
 ) -> None:
-    asked = 0
+    asking = (_ASK % b"/asked") * 12_000
     with connect(server) as connection:
         connection.setblocking(False)
+        asked = 0
         with suppress(BlockingIOError):
-            while True:
-                asked += connection.send((_ASK % b"/asked") * 100)
+            while asked < len(asking):
+                asked += connection.send(asking[asked : asked + 4096])
         time.sleep(0.5)
         assert_answers_at_once(server)
         connection.settimeout(10)

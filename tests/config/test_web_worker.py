@@ -214,6 +214,7 @@ def test_a_request_that_is_served_while_a_worker_ends_is_answered(
 ) -> None:
     port, process = server
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    assert ask(connection) == 200  # the worker has begun
     connection.request("GET", "/slow")
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
