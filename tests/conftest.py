@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_django
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import CheckConstraint
 from django.test import TransactionTestCase
@@ -20,7 +24,7 @@ from tenants import append_only, digests, lifecycle
 from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
-from tests.support import distribution, made_once, services
+from tests.support import distribution, made_once, product, services
 from tests.support.migrated_rows import MigratedRows
 
 # How long an example takes says something about the machine's other work, not about the code.
@@ -60,10 +64,35 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
+def _migrated_database(
+    django_test_environment: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
+    """Have the process's tests run on a copy of a database that is migrated once.
+
+    On SQLite a file, not memory: threads and processes of one test must see one database.
+    """
+    with ExitStack() as stack:
+        if connection.vendor == "sqlite":
+            name = f"{settings.VAR_DIR}/test.sqlite3"
+            shutil.copy(product.empty_sqlite(), name)
+        else:
+            url = stack.enter_context(services.migrated_postgresql())
+            name = urlsplit(url).path.removeprefix("/")
+        with django_db_blocker.unblock():
+            connection.close()
+        settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+        yield
+        with django_db_blocker.unblock():
+            connection.close()
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(
-    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+    _migrated_database: None, django_db_blocker: pytest_django.DjangoDbBlocker
 ) -> Iterator[None]:
     """Make what an installation makes at its first use; put it back after a test that commits.
+
+    It stands in for pytest-django's fixture of this name, which migrates a database a process.
 
     Without the secrets each test would make its own in a transaction that is undone, and ask for
     them at every use: how many statements a request takes would depend on the order of tests.

@@ -10,8 +10,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from tests.support.master_key import MASTER_KEYS
+
 os.environ["SEALGATE_VAR"] = tempfile.mkdtemp(prefix="sealgate-test-")
-os.environ["SEALGATE_MASTER_KEYS"] = "1:q83vEjRWeJCrze8SNFZ4kHQdTnGiL7PCPLD1Ahu+X3c="
+os.environ["SEALGATE_MASTER_KEYS"] = MASTER_KEYS
 os.environ["SEALGATE_SECRET_KEY"] = "only-for-the-test-run-0123456789abcdefghijklmnopqrstuvwxyz"
 os.environ["SEALGATE_OUTBOUND_ALLOW"] = "127.0.0.0/8,::1/128"
 Path(os.environ["SEALGATE_VAR"], "static").mkdir()
@@ -34,12 +36,6 @@ os.environ["CELERY_BROKER_URL"] = "memory://"
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATABASES, STORAGES  # noqa: E402
 
-# A file, not memory: threads and processes of one test must see one database.
-DATABASES["default"]["TEST"] = (
-    {"NAME": f"{os.environ['SEALGATE_VAR']}/test.sqlite3"}
-    if DATABASES["default"]["ENGINE"].endswith("sqlite3")
-    else {}
-)
 DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"]["init_command"] = (

@@ -23,8 +23,8 @@ from typing import Any
 
 import urllib3
 
-from tenants import master_keys
 from tests.support.made_once import made_once
+from tests.support.master_key import MASTER_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent
@@ -208,7 +208,7 @@ def configured(var: Path, settings: Mapping[str, str]) -> Product:
             **kept,
             "PORT": str(port),
             "SEALGATE_VAR": str(var),
-            "SEALGATE_MASTER_KEYS": (made_once("master-keys", _make_keys) / "keys").read_text(),
+            "SEALGATE_MASTER_KEYS": MASTER_KEYS,
             "SEALGATE_SECRET_KEY": secrets.token_urlsafe(48),
             "SEALGATE_OUTBOUND_ALLOW": "127.0.0.0/8",
             "SEALGATE_SANDBOX_SPEED": "50",
@@ -224,11 +224,6 @@ def provision_order(scheme: str, *arguments: str) -> list[str]:
     """Return the command that makes a flow of a client of its own."""
     client = f"client-{secrets.token_hex(4)}"
     return ["provision", scheme, "--client", client, *arguments, "--json"]
-
-
-# One set for all copies: a database with tables can then be copied, not migrated each time.
-def _make_keys(folder: Path) -> None:
-    (folder / "keys").write_text(master_keys.generate())
 
 
 def _make_sqlite(folder: Path) -> None:
