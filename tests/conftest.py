@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_django
 from django.conf import settings
+from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 from django.db.models import CheckConstraint
 from django.test import TransactionTestCase
@@ -25,10 +26,11 @@ from tenants.actors import Actor
 from tenants.keyring import keyring
 from tenants.models import Client
 from tests.support import distribution, made_once, product, services
+from tests.support.examples import examples
 from tests.support.migrated_rows import MigratedRows
 
 # How long an example takes says something about the machine's other work, not about the code.
-hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.register_profile("suite", deadline=None, max_examples=examples(100))
 hypothesis_settings.load_profile("suite")
 
 
@@ -108,6 +110,27 @@ def django_db_setup(
         patch.setattr(
             TransactionTestCase, "_fixture_teardown", lambda _: migrated.put_back(connection)
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _checks_once() -> Iterator[None]:
+    """Have the commands that tests run check models, pages and addresses once in a process.
+
+    Each would check all of them again, which stay as they are. Commands in processes of their own
+    do check, and so do tests that call the checks.
+    """
+    checked: set[str] = set()
+    check = BaseCommand.check
+
+    def check_once(command: BaseCommand, *arguments: Any, **options: Any) -> None:
+        asked = repr((arguments, sorted(options.items())))
+        if asked not in checked:
+            check(command, *arguments, **options)
+            checked.add(asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseCommand, "check", check_once)
         yield
 
 

@@ -10,10 +10,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.support.master_key import MASTER_KEYS
+from tests.support import master_key
 
 os.environ["SEALGATE_VAR"] = tempfile.mkdtemp(prefix="sealgate-test-")
-os.environ["SEALGATE_MASTER_KEYS"] = MASTER_KEYS
+os.environ["SEALGATE_MASTER_KEYS"] = master_key.MASTER_KEYS
 os.environ["SEALGATE_SECRET_KEY"] = "only-for-the-test-run-0123456789abcdefghijklmnopqrstuvwxyz"
 os.environ["SEALGATE_OUTBOUND_ALLOW"] = "127.0.0.0/8,::1/128"
 Path(os.environ["SEALGATE_VAR"], "static").mkdir()

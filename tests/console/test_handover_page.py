@@ -256,6 +256,8 @@ def test_a_database_that_refuses_says_so_on_the_page(
     assert send(link.token).status_code == 200
 
 
+# On PostgreSQL a whole copy of the product is searched (tests/product).
+@pytest.mark.once
 @pytest.mark.parametrize("scheme", ["kairos", "citcall", "isu", "whatsapp_flows", "flynn"])
 def test_token_and_secrets_are_left_nowhere(
     make_flow: Make, caplog: pytest.LogCaptureFixture, scheme: str

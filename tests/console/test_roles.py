@@ -19,7 +19,8 @@ from tenants.models import Flow, HandOver, Key
 from tests.callbacks.outbox import put
 from tests.tenants.admin_pages import flow_url, form_of, new_flow_url, verb_url
 
-pytestmark = pytest.mark.django_db
+# Who may is decided in Python; that these pages open on every database, test_every_address.py says.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 Make = Callable[..., IssuedFlow]
 
 EXPIRES = f"{timezone.now() + timedelta(days=90):%Y-%m-%d}"

@@ -40,6 +40,7 @@ from tests.crypto_schemes.citcall_partner import (
     request,
     sealed,
 )
+from tests.support.examples import examples
 
 SCHEME = citcall.SCHEME
 GOOD = data_of('{"msisdn":"081200000001","gateway":1}')
@@ -285,7 +286,7 @@ bodies = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(bodies, headers)
 @example(b"[" * 100_000, sealed().headers["authorization"])
 @example(b'{"data":' + b"9" * 5_000 + b"}", sealed().headers["authorization"])

@@ -31,9 +31,12 @@ from tests.crypto_schemes.flynn_partner import (
     wrap,
 )
 from tests.crypto_schemes.strategies import json_values
+from tests.support.examples import examples
 
 moderate = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 names = st.from_regex(r"[a-z0-9]{1,6}(?:-[a-z0-9]{1,6}){0,2}", fullmatch=True)
 plain_texts = st.from_regex(r"(?:[!-~](?:[ -~]{0,20}[!-~])?)?", fullmatch=True)

@@ -15,6 +15,7 @@ from crypto_schemes.json_text import JSONValue
 from crypto_schemes.keys import Credentials
 from tests.crypto_schemes import isu_flow as flow
 from tests.crypto_schemes.strategies import json_values
+from tests.support.examples import examples
 
 WAYS = [
     IsuOptions(),
@@ -30,7 +31,7 @@ HEADER_VALUES = st.text(max_size=300) | st.binary(max_size=200).map(
 
 @pytest.mark.parametrize("options", WAYS)
 @pytest.mark.parametrize("keys", SETS, ids=["one key", "two keys"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(payload=json_values(), answer=json_values(), now=st.integers(0, 10**11))
 def test_what_is_sealed_opens_again(
     options: IsuOptions, keys: Credentials, payload: JSONValue, answer: JSONValue, now: int
@@ -44,7 +45,7 @@ def test_what_is_sealed_opens_again(
 
 
 @pytest.mark.parametrize("options", WAYS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(payload=json_values())
 def test_a_callback_opens_again(options: IsuOptions, payload: JSONValue) -> None:
     sent = SCHEME.seal_callback(payload, flow.FLOW, options, now=flow.NOW)
@@ -84,7 +85,7 @@ def test_a_changed_byte_of_the_header_is_refused_or_changes_nothing(options: Isu
             assert opened.once == whole.once
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     payload=json_values(),
     at=st.integers(0, 10**6),
@@ -109,7 +110,7 @@ def test_a_changed_byte_of_the_body_is_refused_or_still_json(
     assert SCHEME.open_request(again, flow.FLOW, options, now=flow.NOW).payload == opened.payload
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     body=st.binary(max_size=300)
     | json_values().map(lambda value: SCHEME.seal_callback(value, flow.FLOW, WAYS[0], now=0).body)
@@ -151,7 +152,7 @@ def test_rubbish_raises_only_errors_of_the_scheme(
     assert SCHEME.callback_acknowledged(body) in (True, False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(text=st.binary(max_size=80), options=st.sampled_from(WAYS[:1] + WAYS[2:3]))
 def test_any_text_inside_a_rightly_encrypted_value_is_taken_or_refused(
     text: bytes, options: IsuOptions

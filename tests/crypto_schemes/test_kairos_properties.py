@@ -28,9 +28,12 @@ from tests.crypto_schemes.kairos_flow import (
     wrapped,
 )
 from tests.crypto_schemes.strategies import json_values
+from tests.support.examples import examples
 
 moderate = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -16,9 +16,10 @@ from crypto_schemes.json_text import JSONValue
 from crypto_schemes.whatsapp_flows import SCHEME
 from tests.crypto_schemes.strategies import json_values
 from tests.crypto_schemes.whatsapp_partner import OPTIONS, credentials, signed, wire
+from tests.support.examples import examples
 
 SHARED = settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -58,14 +58,15 @@ class Size:
 def size_of(deliveries: int) -> Size:
     """Return the size of a run: a fault for each hundred deliveries or so, at least one each."""
     share = max(1, deliveries // 600)
+    of_workers = 2 * share if deliveries > 600 else 1
     return Size(
         deliveries=deliveries,
         lanes=max(6, deliveries // 200),
         seconds=deliveries / 25,
         faults={
             "web": share,
-            "worker": 2 * share,
-            "worker-2": 2 * share,
+            "worker": of_workers,
+            "worker-2": of_workers,
             "beat": share,
             "broker": share,
             "flush": share,

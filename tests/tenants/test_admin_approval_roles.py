@@ -25,7 +25,7 @@ from tests.tenants.asking import (
     everything,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("quick_keys")]
 
 
 @pytest.mark.parametrize("role", [*sorted(ROLES), "nobody", "no role"])

@@ -21,7 +21,7 @@ from tenants.lifecycle import IssuedFlow
 from tests.callbacks.outbox import put
 from tests.tenants.admin_pages import flow_url
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_keys")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("quick_keys")]
 Make = Callable[..., IssuedFlow]
 LISTS = sorted(
     f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry

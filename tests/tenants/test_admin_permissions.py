@@ -1,4 +1,7 @@
-"""Who may do what in the admin: nobody, staff without rights, a viewer, the right person."""
+"""Who may do what in the admin: nobody, staff without rights, a viewer, the right person.
+
+That is decided in Python. On a second database only what the right person does is done once more.
+"""
 
 from __future__ import annotations
 
@@ -172,6 +175,7 @@ VERBS: dict[str, tuple[Callable[[Scene], str], dict[str, str], str]] = {
 KEY_VERBS = [name for name in VERBS if "client" not in name and "flow" not in name]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", PAGES)
 def test_nobody_is_sent_to_the_sign_in(scene: Scene, page: str) -> None:
     answer = Browser().get(PAGES[page][0](scene))
@@ -179,17 +183,20 @@ def test_nobody_is_sent_to_the_sign_in(scene: Scene, page: str) -> None:
     assert answer["Location"].startswith("/admin/login/")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", PAGES)
 def test_staff_without_rights_sees_nothing(scene: Scene, sign_in: SignIn, page: str) -> None:
     assert sign_in().get(PAGES[page][0](scene)).status_code == 403
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", PAGES)
 def test_the_one_permission_opens_the_page(scene: Scene, sign_in: SignIn, page: str) -> None:
     url, permission = PAGES[page]
     assert sign_in(permission).get(url(scene)).status_code == 200
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("page", PAGES)
 def test_every_other_permission_does_not(scene: Scene, sign_in: SignIn, page: str) -> None:
     url, permission = PAGES[page]
@@ -197,6 +204,7 @@ def test_every_other_permission_does_not(scene: Scene, sign_in: SignIn, page: st
     assert sign_in(*others).get(url(scene)).status_code == 403
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_by_nobody_changes_nothing(scene: Scene, verb: str) -> None:
     url, data, _ = VERBS[verb]
@@ -207,6 +215,7 @@ def test_a_verb_by_nobody_changes_nothing(scene: Scene, verb: str) -> None:
     assert scene.state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_by_a_viewer_is_forbidden(scene: Scene, sign_in: SignIn, verb: str) -> None:
     url, data, _ = VERBS[verb]
@@ -216,6 +225,7 @@ def test_a_verb_by_a_viewer_is_forbidden(scene: Scene, sign_in: SignIn, verb: st
     assert scene.state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("verb", KEY_VERBS)
 def test_a_verb_by_who_has_the_other_permissions_is_forbidden(
     scene: Scene, sign_in: SignIn, verb: str
@@ -263,6 +273,7 @@ def browser_name(browser: Browser) -> str:
     return str(get_user(Request()).get_username())  # type: ignore[arg-type]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("verb", KEY_VERBS)
 @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
 def test_no_other_method_does_a_verb(
@@ -274,6 +285,7 @@ def test_no_other_method_does_a_verb(
     assert scene.state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_without_the_csrf_token_is_forbidden(scene: Scene, verb: str) -> None:
     from django.contrib.auth.models import User  # noqa: PLC0415
@@ -286,6 +298,7 @@ def test_a_verb_without_the_csrf_token_is_forbidden(scene: Scene, verb: str) -> 
     assert scene.state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["client", "flow", "key", "handover", "auditentry"])
 def test_nothing_can_be_deleted(scene: Scene, administrator: Browser, kind: str) -> None:
     row = {
@@ -303,6 +316,7 @@ def test_nothing_can_be_deleted(scene: Scene, administrator: Browser, kind: str)
     assert scene.state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["key", "handover", "auditentry"])
 def test_keys_hand_overs_and_audit_entries_cannot_be_typed_in(
     scene: Scene, administrator: Browser, kind: str
@@ -316,6 +330,7 @@ def test_keys_hand_overs_and_audit_entries_cannot_be_typed_in(
     assert scene.state() == before
 
 
+@pytest.mark.once
 def test_the_public_key_needs_the_permission(make_flow: Make, sign_in: SignIn) -> None:
     flow = make_flow("whatsapp_flows").flow
     key = flow.keys.get(purpose="whatsapp_rsa")
@@ -332,6 +347,7 @@ def test_the_public_key_needs_the_permission(make_flow: Make, sign_in: SignIn) -
     assert sign_in("view_key", "view_flow").get(other).status_code == 404
 
 
+@pytest.mark.once
 def test_who_may_not_see_keys_sees_a_flow_without_them(scene: Scene, sign_in: SignIn) -> None:
     page = sign_in("view_flow").get(flow_url(scene.flow)).content.decode()
     assert scene.flow.address in page
@@ -340,6 +356,7 @@ def test_who_may_not_see_keys_sees_a_flow_without_them(scene: Scene, sign_in: Si
     assert scene.active.fingerprint[:4] not in page
 
 
+@pytest.mark.once
 def test_buttons_are_only_for_who_may_press_them(scene: Scene, sign_in: SignIn) -> None:
     viewer = sign_in("view_flow", "view_key").get(flow_url(scene.flow)).content.decode()
     assert "Fingerprint" in viewer
@@ -367,6 +384,7 @@ def test_buttons_are_only_for_who_may_press_them(scene: Scene, sign_in: SignIn) 
     assert "/revoke/" not in page
 
 
+@pytest.mark.once
 def test_buttons_of_hand_overs_are_only_for_who_may_press_them(
     scene: Scene, sign_in: SignIn
 ) -> None:

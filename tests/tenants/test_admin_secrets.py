@@ -56,6 +56,8 @@ def every_page(flow: Flow) -> list[str]:
     return pages
 
 
+# On PostgreSQL a whole copy of the product is searched (tests/product).
+@pytest.mark.once
 @pytest.mark.parametrize("scheme", ["kairos", "citcall", "isu", "whatsapp_flows", "flynn"])
 def test_no_page_no_session_and_no_log_holds_a_secret(
     administrator: Browser, client_row: Client, scheme: str

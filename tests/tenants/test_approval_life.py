@@ -30,6 +30,7 @@ from tenants.actors import Actor, NotAllowedError
 from tenants.at_rest import AtRestError
 from tenants.lifecycle import LifecycleError, approvals
 from tenants.models import ApprovalRequest, AuditEntry
+from tests.support.examples import examples
 from tests.tenants.asking import ask_to_import, ask_to_revoke
 from tests.tenants.people import somebody
 
@@ -241,7 +242,7 @@ def test_any_order_of_asking_and_deciding() -> None:
     run_state_machine_as_test(
         ApprovalLife,
         settings=settings(
-            max_examples=20,
+            max_examples=examples(20),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -30,6 +30,7 @@ from tenants.at_rest import AtRestError
 from tenants.keyring import Keyring
 from tenants.lifecycle import LifecycleError, UseNotConfirmedError
 from tenants.models import AuditEntry, Key, KeyringEpoch
+from tests.support.examples import examples
 
 DAY = 86_400.0
 OPENING = {"staged", "active", "retiring"}
@@ -305,7 +306,7 @@ def test_any_order_of_verbs() -> None:
     run_state_machine_as_test(
         KeyLife,
         settings=settings(
-            max_examples=25,
+            max_examples=examples(25),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tenants import master_keys
 from tenants.master_keys import MasterKeyError, MasterKeys
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.once
 
@@ -80,7 +81,7 @@ def test_what_is_refused(text: str, why: str) -> None:
         assert not encoded or encoded not in str(caught.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=120))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:

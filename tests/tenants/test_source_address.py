@@ -18,6 +18,7 @@ from tenants.source_address import (
     parse_address,
     parse_networks,
 )
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.once
 
@@ -49,7 +50,7 @@ def test_who_calls(peer: str, forwarded: str, caller: str) -> None:
     assert find_caller(peer, forwarded, TRUSTED) == caller
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=60), st.text(max_size=120))
 def test_whatever_is_claimed_an_address_comes_out(peer: str, forwarded: str) -> None:
     for given_peer in (peer, "10.0.0.1"):

@@ -15,10 +15,11 @@ from flows_endpoint.citcall.errors import MEANINGS
 from flows_endpoint.citcall.models import MissedCall
 from tests.crypto_schemes.strategies import json_values
 from tests.flows_endpoint.citcall.partner import Partner
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.django_db
 shared_database = settings(
-    max_examples=30,
+    max_examples=examples(30),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

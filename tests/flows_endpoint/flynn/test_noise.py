@@ -24,10 +24,13 @@ from tests.flows_endpoint.flynn.partner import (
     Partner,
     changed,
 )
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.django_db
 moderate = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 PATHS = [
     TOKENS,

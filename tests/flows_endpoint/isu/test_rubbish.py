@@ -14,12 +14,15 @@ from crypto_schemes.json_text import JSONValue
 from flows_endpoint.isu.errors import IsuError
 from tests.crypto_schemes.strategies import json_values
 from tests.flows_endpoint.isu.partner import PATHS, Partner
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.django_db
 PLAIN = {(error.http, error.reply.body) for error in IsuError if error.http < 500}
 _VISIBLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=80)
 _SETTINGS = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

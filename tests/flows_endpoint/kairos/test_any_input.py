@@ -22,13 +22,14 @@ from tests.flows_endpoint.kairos.partner import (
     Partner,
     a_call,
 )
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.django_db
 ANY_PATH = st.sampled_from([PLAIN, SEALED, DIALER_PLAIN, DIALER_SEALED, HELPER, KEY_PAIR, PULL])
 
 
 @settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -55,7 +56,7 @@ def test_anything_gets_an_answer_of_the_contract(
 
 
 @settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

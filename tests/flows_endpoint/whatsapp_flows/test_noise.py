@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from crypto_schemes.whatsapp_flows.signatures import sign_body
 from tests.crypto_schemes.strategies import json_values
 from tests.flows_endpoint.whatsapp_flows.platform import Phone
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.django_db
 NOISE = settings(
-    max_examples=25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
