@@ -54,7 +54,11 @@ def _copy_database(source: Path, target: Path) -> None:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """A copy that serves the web, asks for the second factor and was called 12 times."""
     var = tmp_path_factory.mktemp("browser")
-    made = product.start(var, processes=("web",), settings={"SEALGATE_SECOND_FACTOR": "on"})
+    made = product.start(
+        var,
+        processes=("web",),
+        settings={"SEALGATE_SECOND_FACTOR": "on", "SEALGATE_WEB_PROCESSES": "1"},
+    )
     try:
         made.manage("first_admin", "--password-file", str(var / "admin-password"))
         for _ in range(12):  # strangers, so that the charts have something to show

@@ -45,6 +45,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
         processes=("web", "worker", "beat"),
         settings={
             "SEALGATE_SECOND_FACTOR": "on",
+            "SEALGATE_WEB_PROCESSES": "1",
             "SEALGATE_OUTBOUND_ALLOW": "127.0.0.0/8",
             "SEALGATE_OUTBOUND_PORTS": str(receiver.port),
         },

@@ -26,7 +26,8 @@ def cloud() -> Iterator[CloudApi]:
 def copy(cloud: CloudApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A copy whose flows of the sandbox speak to the stand-in."""
     var = tmp_path_factory.mktemp("whatsapp")
-    made = product.start(var, settings={"SEALGATE_WHATSAPP_SANDBOX_API_URL": cloud.url})
+    settings = {"SEALGATE_WHATSAPP_SANDBOX_API_URL": cloud.url, "SEALGATE_WEB_PROCESSES": "1"}
+    made = product.start(var, settings=settings)
     made.manage("first_admin", "--password-file", str(var / "admin-password"))
     yield made
     made.stop()

@@ -1,7 +1,8 @@
 """How the tests are shared out among the processes of ``pytest --numprocesses``.
 
 A file stays together, for what it sets up once; of the tests that start copies of the product, all
-of one installation: ``[sqlite]`` and ``[postgresql]`` of a file may run side by side. What takes
+of one installation: ``[sqlite]`` and ``[postgresql]`` of a file may run side by side. The
+browser's journeys that share a copy of the product and a browser stay together too. What takes
 longest comes first: what is allowed most seconds, and of the rest files of many tests. The tests of
 copies wait half of the time, so between any two of their groups there is one of the others, which
 keeps a processor busy.
@@ -17,6 +18,8 @@ from itertools import chain, zip_longest
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
+_JOURNEYS = "tests/browser/"
+_WITH_OWN_COPY = ("test_delivery_operations.py", "test_whatsapp.py")
 _COPIES = re.compile(r"tests/(product|faults)/")
 _INSTALLATION = re.compile(r"\[(sqlite|postgresql|files|redis|rabbitmq)\]$")
 
@@ -24,6 +27,8 @@ _INSTALLATION = re.compile(r"\[(sqlite|postgresql|files|redis|rabbitmq)\]$")
 def group_of(nodeid: str) -> str:
     """Return the name of the group that a test runs with."""
     file = nodeid.split("::", 1)[0]
+    if file.startswith(_JOURNEYS) and not file.endswith(_WITH_OWN_COPY):
+        return _JOURNEYS
     installation = _INSTALLATION.search(nodeid)
     return f"{file}{installation[0]}" if installation and _COPIES.match(file) else file
 
