@@ -1,6 +1,7 @@
 """How many examples the property tests try: a third every day.
 
-All with ``SEALGATE_PROPERTIES=full``. Each run draws others: what one leaves out, another tries.
+All of them with ``SEALGATE_TEST_PROPERTIES=full``. Each run draws others, so what one leaves out
+another one tries.
 """
 
 from __future__ import annotations
@@ -12,4 +13,4 @@ _PART = 3
 
 def examples(full: int) -> int:
     """Return how many of ``full`` examples this run tries."""
-    return full if os.environ.get("SEALGATE_PROPERTIES") == "full" else max(1, full // _PART)
+    return full if os.environ.get("SEALGATE_TEST_PROPERTIES") == "full" else max(1, full // _PART)
