@@ -55,13 +55,13 @@ class _Outgoing:
             sent = 0
         if sent == len(data):
             return
-        if not _slow_readers.acquire(timeout=_PLACE):
-            raise TimeoutError(errno.ETIMEDOUT, "Too many do not read their answers")
-        try:
-            with seats.left():
+        with seats.left():
+            if not _slow_readers.acquire(timeout=_PLACE):
+                raise TimeoutError(errno.ETIMEDOUT, "Too many do not read their answers")
+            try:
                 self._wait_and_send(memoryview(data)[sent:])
-        finally:
-            _slow_readers.release()
+            finally:
+                _slow_readers.release()
 
     def _wait_and_send(self, rest: memoryview) -> None:
         begun = time.monotonic()
