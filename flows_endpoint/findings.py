@@ -50,6 +50,12 @@ _OF_STEP: Final[Findings] = {
         "Send the request again; look for a time-out or a proxy on the way.",
     ),
     "query": Finding("The address has far too many parameters.", "Send those of the page only."),
+    "too_many_calls": Finding(
+        "So many calls to the service behind the flow were under way that one more would have kept "
+        "others waiting. Nothing was sent to it.",
+        "It is nothing the partner did: the request may come again. Look at the service; if it is "
+        "well, raise SEALGATE_UPSTREAM_CALLS.",
+    ),
     "replay guard": Finding(
         "What remembers used messages was not there. Nothing was done.",
         "The partner sends the request again later. Look at Redis and the database.",
