@@ -232,7 +232,7 @@ class KeyAdmin(LongListAdmin):
     ) -> HttpResponse:
         """Serve the page of a version, under its name for people."""
         key = self.get_object(request, object_id)
-        context = {} if key is None else {"subtitle": key.title}
+        context = {} if key is None else {"subtitle": f"{key.title} ({key.short_fingerprint})"}
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )

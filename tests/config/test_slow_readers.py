@@ -17,8 +17,6 @@ from tests.support.echo_server import EchoServer, echo_server
 pytestmark = pytest.mark.once
 
 _ASK = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
-#: Seconds within which an answer is there although others do not read theirs.
-_AT_ONCE = 2
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +34,6 @@ def connect(server: EchoServer) -> socket.socket:
     return connection
 
 
-def assert_answers_at_once(server: EchoServer) -> None:
-    begun = time.monotonic()
-    connection = http.client.HTTPConnection(*server.address, timeout=10)
-    connection.request("GET", "/asked")
-    assert connection.getresponse().status == 200
-    connection.close()
-    assert time.monotonic() - begun < _AT_ONCE
-
-
 @pytest.mark.parametrize("path", [b"/large", b"/file"])
 def test_a_large_answer_holds_up_nobody_and_arrives_whole(server: EchoServer, path: bytes) -> None:
     asking = [connect(server) for _ in range(5)]
@@ -52,7 +41,7 @@ def test_a_large_answer_holds_up_nobody_and_arrives_whole(server: EchoServer, pa
         connection.sendall(_ASK % path)
     for connection in asking:
         assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"
-    assert_answers_at_once(server)
+    server.assert_answers_at_once()
     reply = http.client.HTTPResponse(asking[0])
     reply.begin()
     assert reply.read() == LARGE
@@ -74,7 +63,7 @@ def test_many_answers_to_one_who_asks_ahead_hold_up_nobody_and_all_arrive(
             while asked < len(asking):
                 asked += connection.send(asking[asked : asked + 4096])
         time.sleep(0.5)
-        assert_answers_at_once(server)
+        server.assert_answers_at_once()
         connection.settimeout(10)
         connection.shutdown(socket.SHUT_WR)
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -86,7 +75,7 @@ def test_of_more_than_are_waited_for_the_last_lose_the_connection(server: EchoSe
     asking = [connect(server) for _ in range(SLOW_READERS + 40)]
     for connection in asking:
         connection.sendall(_ASK % b"/large")
-    assert_answers_at_once(server)
+    server.assert_answers_at_once()
     for connection in asking:
         connection.recv(1, socket.MSG_PEEK)
     time.sleep(1)  # before a place is free again, all others have lost their connections

@@ -22,8 +22,6 @@ _FRAMINGS = {
     "zeros": (b"Content-Length: 00000000000000000005\r\n\r\n", b"hello"),
     "chunks": (b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
 }
-#: Seconds within which an answer is there although others are slow.
-_AT_ONCE = 2
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +33,6 @@ def server() -> Iterator[EchoServer]:
 
 def connect(server: EchoServer) -> socket.socket:
     return socket.create_connection(server.address, timeout=10)
-
-
-def assert_answers_at_once(server: EchoServer) -> None:
-    begun = time.monotonic()
-    connection = http.client.HTTPConnection(*server.address, timeout=10)
-    connection.request("GET", "/asked")
-    assert connection.getresponse().status == 200
-    connection.close()
-    assert time.monotonic() - begun < _AT_ONCE
 
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, str]]:
@@ -61,12 +50,12 @@ def test_one_that_comes_byte_by_byte_holds_up_nobody_and_is_served(
     waiting = [connect(server) for _ in range(10)]
     for connection in waiting:
         connection.sendall(_HEAD + first)
-    assert_answers_at_once(server)
+    server.assert_answers_at_once()
     for place in range(len(rest)):
         for connection in waiting:
             connection.sendall(rest[place : place + 1])
         if place == len(rest) // 2:
-            assert_answers_at_once(server)
+            server.assert_answers_at_once()
     for connection in waiting:
         status, told = answer(connection)
         assert (status, told["body"]) == (200, "hello")
@@ -78,7 +67,7 @@ def test_half_a_request_behind_a_whole_one_waits_without_a_thread(server: EchoSe
     with connect(server) as connection:
         connection.sendall(whole + _HEAD + b"Content-Length: 3\r\n\r\n")
         assert answer(connection)[1]["body"] == "one"
-        assert_answers_at_once(server)
+        server.assert_answers_at_once()
         connection.sendall(b"two")
         assert answer(connection)[1]["body"] == "two"
 
@@ -94,7 +83,7 @@ def test_what_is_not_waited_for_is_not_waited_for_by_who_reads_it(
     waiting = [connect(server) for _ in range(10)]
     for connection in waiting:
         connection.sendall(_HEAD + broken)
-    assert_answers_at_once(server)
+    server.assert_answers_at_once()
     for connection in waiting:
         assert connection.recv(1) == b""
         connection.close()
@@ -115,7 +104,7 @@ def test_who_waits_to_be_asked_for_the_body_is_asked_once(server: EchoServer) ->
     with connect(server) as connection:
         connection.sendall(_HEAD + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        assert_answers_at_once(server)
+        server.assert_answers_at_once()
         connection.sendall(b"hello")
         # The next answer is the last one, and not another invitation.
         assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"
@@ -175,7 +164,7 @@ def test_more_than_memory_should_hold_is_refused_and_small_requests_are_served(
             except OSError:
                 refused += 1
         assert 1 <= refused < len(large)
-        assert_answers_at_once(server)
+        server.assert_answers_at_once()
     finally:
         for connection in large:
             connection.close()
@@ -184,6 +173,6 @@ def test_more_than_memory_should_hold_is_refused_and_small_requests_are_served(
 def test_a_worker_told_to_end_does_not_wait_for_half_a_request() -> None:
     with echo_server() as server, connect(server) as connection:
         connection.sendall(_HEAD + b"Content-Length: 5\r\n\r\nhel")
-        assert_answers_at_once(server)
+        server.assert_answers_at_once()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0

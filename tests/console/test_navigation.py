@@ -82,5 +82,5 @@ def test_the_window_of_a_key_has_its_name(browser: Browser, make_flow: Make) -> 
     (key,) = make_flow("isu").flow.keys.filter(purpose="isu_aes")
     page = browser.get(reverse("admin:tenants_key_change", args=[key.pk])).content.decode()
     title = html.unescape(re.findall(r"<title>(.*?)</title>", page, re.DOTALL)[0])
-    assert title.split("|")[0].strip() == key.title
+    assert title.split("|")[0].strip() == f"{key.title} ({key.short_fingerprint})"
     assert "isu_aes" not in title

@@ -137,7 +137,7 @@ def test_no_query_counts_the_whole_table(viewer: Browser, rows: list[ExchangeRow
     assert len(counts) == 1
     assert "LIMIT 501" in counts[0]
     assert not [query for query in captured.captured_queries if "DISTINCT" in query["sql"]]
-    assert len(captured.captured_queries) <= 7
+    assert len(captured.captured_queries) <= 8
 
 
 def test_a_row_says_contract_and_source_with_a_flow_and_without(

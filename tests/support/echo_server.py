@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import subprocess
@@ -14,6 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.product import ROOT, free_port
+
+#: Seconds within which an answer is there on a busy machine, unless it has to wait for others.
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,15 @@ class EchoServer:
     def address(self) -> tuple[str, int]:
         """Return where it listens."""
         return "127.0.0.1", self.port
+
+    def assert_answers_at_once(self) -> None:
+        """Fail unless one more request is answered within a moment."""
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        connection.request("GET", "/asked")
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert time.monotonic() - begun < _AT_ONCE
 
 
 @contextmanager

@@ -93,7 +93,10 @@ def refused(provision: Callable[..., Done]) -> Callable[..., str]:
 def test_the_report_of_each_contract(provision: Callable[..., Done], scheme: str) -> None:
     report = provision(scheme, "--client", "acme", "--json").report
     flow = Flow.objects.get()
-    assert list(report) == ["client", "flow", "address", "path", "scheme", "url", "credentials"]
+    assert list(report) == [
+        *("client", "flow", "address", "path"),
+        *("scheme", "url", "documentation", "credentials"),
+    ]
     assert report["client"] == "acme" == Client.objects.get().slug
     assert report["flow"] == str(flow.pk)
     assert (report["scheme"], report["address"]) == (scheme, flow.address)
@@ -120,7 +123,7 @@ def test_what_is_for_the_partner_is_what_a_hand_over_gives(
     flow = Flow.objects.get()
     link = lifecycle.create_handover(actor, flow)
     opened = lifecycle.open_handover(link.token, address="127.0.0.1", request_id="")
-    for_partner = {name: report[name] for name in ("scheme", "url", "credentials")}
+    for_partner = {name: report[name] for name in ("scheme", "url", "documentation", "credentials")}
     assert for_partner == json.loads(opened.bundle.as_json(flow))
     assert report["url"] == settings.PUBLIC_URL + report["path"]
     assert list(report["own_service"]) == ["upstream_signing"]
