@@ -96,7 +96,9 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
 
     def write(self, arg: bytes) -> None:
         """Send a piece of the body, and the head before the first."""
-        if self.headers_sent or self._omits_body or len(arg) != self.response_length:
+        is_all = len(arg) == self.response_length and not self._omits_body
+        # To copy a large one would cost more than to send twice.
+        if self.headers_sent or not is_all or len(arg) > _PIECE:
             super().write(arg)
             return
         lines = [*self.default_headers(), *[f"{name}: {text}\r\n" for name, text in self.headers]]

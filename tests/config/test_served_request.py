@@ -59,6 +59,13 @@ def test_head_and_body_are_sent_together() -> None:
     assert body == b"body"
 
 
+def test_a_large_body_is_not_copied_behind_its_head() -> None:
+    body = b"x" * 70_000
+    head, sent = answer(body, length=len(body))
+    assert head.endswith(b"\r\n\r\n")
+    assert sent == body
+
+
 @pytest.mark.parametrize(
     ("pieces", "method", "length", "body"),
     [

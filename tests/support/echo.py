@@ -14,7 +14,7 @@ from typing import Any, Final
 #: Seconds that ``/slow`` takes.
 SLOW: Final = 3
 #: What ``/large`` and ``/file`` answer with: more than the network holds for who does not read.
-LARGE: Final = bytes(range(256)) * 4096 * 16  # 16 MB
+LARGE: Final = bytes(range(256)) * 4096 * 6  # 6 MB
 
 _Start = Callable[[str, list[tuple[str, str]]], object]
 
