@@ -21,6 +21,10 @@ class Kind(StrEnum):
     TOO_LARGE = "too_large"
 
 
+#: Calls that ended so say that the receiver as a whole is away, or not well.
+_OUTAGES = frozenset({Kind.DNS, Kind.CONNECT, Kind.TLS, Kind.TIMEOUT, Kind.PROTOCOL})
+
+
 class TransportError(Exception):
     """An outgoing call failed.
 
@@ -39,3 +43,8 @@ class TransportError(Exception):
         self.status = status
         #: Where the time went, once the call is over.
         self.timings = Timings()
+
+    @property
+    def is_outage(self) -> bool:
+        """Return whether the receiver as a whole seems to be away."""
+        return self.kind in _OUTAGES

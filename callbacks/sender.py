@@ -32,8 +32,6 @@ LIMITS = TimeLimits(
 )
 #: Largest answer read, in bytes.
 MAX_ACKNOWLEDGEMENT = 256 * 1024
-#: Failures of the network that say the receiver as a whole is away.
-_OUTAGES = frozenset({Kind.DNS, Kind.CONNECT, Kind.TLS, Kind.TIMEOUT, Kind.PROTOCOL})
 
 #: Failures of an address, or of what this process was told about it.
 _SETTINGS = frozenset({Kind.BAD_URL, Kind.REFUSED_ADDRESS, Kind.INSECURE})
@@ -97,7 +95,7 @@ def post(delivery: Delivery, message: Message) -> tuple[Result, Call | None]:
             error=error.kind.value,
             why=error.what,
             is_permanent=error.permanent,
-            is_outage=error.kind in _OUTAGES,
+            is_outage=error.is_outage,
         )
     except Exception as error:  # noqa: BLE001 - one bad delivery must not stop the others
         logger.error("A callback met an unexpected %s", type(error).__name__)  # noqa: TRY400

@@ -46,7 +46,7 @@ class Slots:
         return self._at_once - sum(len(use.begun) for use in self._uses.values())
 
     def room(self, receiver: Hashable) -> int:
-        """Return how many calls of the endpoint may begin."""
+        """Return how many calls of the receiver (an endpoint, a flow) may begin."""
         use = self._uses.get(receiver)
         free = self.free
         room = -(-free // 2)
@@ -58,7 +58,7 @@ class Slots:
         return max(0, room)
 
     def begin(self, receiver: Hashable, limit: int) -> float:
-        """Take a place for a call of the endpoint; return what :meth:`end` wants.
+        """Take a place for a call of the receiver; return what :meth:`end` wants.
 
         ``limit`` is how many calls of it may be under way at once over all processes.
         """

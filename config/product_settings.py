@@ -47,7 +47,7 @@ if KEYRING_EPOCH_SECONDS > 2 * PROCESS_REPORT_SECONDS:
 KEYRING_CACHED_FLOWS: int = env.int("SEALGATE_KEYRING_CACHED_FLOWS", default=20_000)
 KEYRING_MEGABYTES: float = env.float("SEALGATE_KEYRING_MEGABYTES", default=140.0)
 #: Requests that a web process serves at once.
-WEB_THREADS: int = env.int("SEALGATE_WEB_THREADS", default=8)
+WEB_THREADS: int = serving.web_threads()
 #: How many days rows of the exchange log are kept.
 EXCHANGE_LOG_DAYS: int = env.int("SEALGATE_EXCHANGE_LOG_DAYS", default=90)
 if EXCHANGE_LOG_DAYS < 1:
@@ -80,7 +80,7 @@ if not 0 <= USED_RECENTLY_DAYS <= 365:
 UPSTREAM_CONNECT_SECONDS: float = env.float("SEALGATE_UPSTREAM_CONNECT_SECONDS", default=3.0)
 UPSTREAM_READ_SECONDS: float = env.float("SEALGATE_UPSTREAM_READ_SECONDS", default=8.0)
 #: Upstream calls under way at once in a web process.
-UPSTREAM_CALLS: int = env.int("SEALGATE_UPSTREAM_CALLS", default=64)
+UPSTREAM_CALLS: int = serving.upstream_calls()
 if not 2 <= UPSTREAM_CALLS <= 1000:
     raise ImproperlyConfigured("SEALGATE_UPSTREAM_CALLS must be 2 to 1000.")
 #: Seconds an attempt of a delivery may take in all. A worker holds what it delivers for four times

@@ -13,14 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from callbacks.errors import Kind, TransportError
+from callbacks.errors import TransportError
 from callbacks.slots import Slots
 from flows_endpoint.exchange import Reason, Refusal
 
 #: What the operator reads of a request that found no place.
 NO_PLACE = "too_many_calls"
-#: Calls that ended so say that the service is away, or not well.
-_OUTAGES = frozenset({Kind.DNS, Kind.CONNECT, Kind.TLS, Kind.TIMEOUT, Kind.PROTOCOL})
 
 
 class Places:
@@ -42,7 +40,7 @@ class Places:
         try:
             yield
         except TransportError as error:
-            is_outage = error.kind in _OUTAGES
+            is_outage = error.is_outage
             raise
         finally:
             with self._lock:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 from django.conf import settings
 
 from crypto_schemes.citcall import SCHEME
-from crypto_schemes.errors import KeyMaterialError
 from flows_endpoint.citcall.models import MissedCall
 from flows_endpoint.models import Timer
 from tests.flows_endpoint.citcall.partner import NOT_AUTHORIZED, ORDER, Partner, rows
+from tests.flows_endpoint.unsealed import BROKEN, nothing_can_be_sealed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WITHOUT_ID = {name: value for name, value in ORDER.items() if name != "clientUniqueId"}
 FAILED = b'{"rc":"06","info":"Unknown error"}'
-BROKEN = [KeyMaterialError("a broken key", ""), RuntimeError("a mistake of ours")]
-
-
-@contextmanager
-def nothing_can_be_sealed(error: Exception) -> Iterator[None]:
-    def fail(*_: Any, **__: Any) -> None:
-        raise error
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(SCHEME), "seal_reply", fail)
-        yield
 
 
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
@@ -36,7 +21,7 @@ def test_a_call_with_an_id_is_undone_and_placed_when_it_comes_again(
     partner: Partner, error: Exception
 ) -> None:
     before, sent = rows(), partner.data(ORDER)
-    with nothing_can_be_sealed(error):
+    with nothing_can_be_sealed(SCHEME, error):
         assert partner.post(sent).content == FAILED
     assert rows() == before
     assert partner.post(sent).content.startswith(b'{"data":')
@@ -48,7 +33,7 @@ def test_a_call_with_an_id_is_undone_and_placed_when_it_comes_again(
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
 def test_the_same_message_without_an_id_places_one_call(partner: Partner, error: Exception) -> None:
     sent = partner.data(WITHOUT_ID)
-    with nothing_can_be_sealed(error):
+    with nothing_can_be_sealed(SCHEME, error):
         assert partner.post(sent).content == FAILED
     # Where the mark is a row, it and the call are in one transaction, and gone; where it is in
     # Redis, both stand.

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 
-from crypto_schemes.errors import KeyMaterialError
 from crypto_schemes.isu import SCHEME
 from flows_endpoint.isu.models import Collection, Payout
 from flows_endpoint.models import Timer
 from tests.flows_endpoint.isu.partner import Partner, error, payout, plain, status, upi
+from tests.flows_endpoint.unsealed import BROKEN, nothing_can_be_sealed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 INTERNAL = error(500, "Internal failure")
-BROKEN = [KeyMaterialError("a broken key", ""), RuntimeError("a mistake of ours")]
-
-
-@contextmanager
-def nothing_can_be_sealed(error: Exception) -> Iterator[None]:
-    def fail(*_: Any, **__: Any) -> None:
-        raise error
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(SCHEME), "seal_reply", fail)
-        yield
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda one: type(one).__name__)
@@ -35,7 +20,7 @@ def test_a_payout_stands_once_and_the_status_check_tells_of_it(
 ) -> None:
     order = payout()
     sent = partner.seal(order)
-    with nothing_can_be_sealed(broken):
+    with nothing_can_be_sealed(SCHEME, broken):
         assert plain(partner.send(sent)) == INTERNAL
     (made,) = Payout.objects.all()
     # The very same message: its header is used up. A new one: the reference is taken.
@@ -52,7 +37,7 @@ def test_a_payout_stands_once_and_the_status_check_tells_of_it(
 def test_what_ends_later_ends_once(partner: Partner, broken: Exception) -> None:
     slow, request = payout(amount="100.02"), upi()
     for product, order in (("payout", slow), ("dynamic_upi", request)):
-        with nothing_can_be_sealed(broken):
+        with nothing_can_be_sealed(SCHEME, broken):
             assert plain(partner.send(partner.seal(order), product)) == INTERNAL
         assert partner.ask(product, order)["status"] == "FAILED"
     (one,), (other,) = Payout.objects.all(), Collection.objects.all()
