@@ -50,8 +50,8 @@ PATIENCE = 15
 def post_fork(server: Any, worker: Any) -> None:
     """Give connections a time-out: one that falls silent must not keep its thread for good.
 
-    Accepted connections inherit it from the listening socket. It bounds each wait, not the
-    whole request: a proxy that takes requests in full before it passes them on does that.
+    Accepted connections inherit it from the listening socket. The worker waits for no caller by
+    itself (:mod:`config.web_worker`); this bounds what else might read or write here.
     """
     limit = struct.pack("ll", PATIENCE, 0)
     for listener in worker.sockets:
